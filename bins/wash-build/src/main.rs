@@ -1,0 +1,2 @@
+//! wash-build.
+fn main() {}

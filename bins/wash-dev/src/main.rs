@@ -1,0 +1,2 @@
+//! wash-dev.
+fn main() {}

@@ -1,0 +1,2 @@
+//! wash-new.
+fn main() {}

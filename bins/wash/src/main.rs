@@ -1,0 +1,2 @@
+//! wash.
+fn main() {}

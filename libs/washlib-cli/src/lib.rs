@@ -1,0 +1,22 @@
+//! What every `wash` tool shares on the command line: the runner around `main`, global arguments, output, errors and
+//! exit codes, progress bars, logs and interrupts.
+//!
+//! Deliberately without an async runtime, a network client or any type of the domain: a tool that only reads a file
+//! must start in milliseconds.
+
+mod args;
+mod envelope;
+mod error;
+mod interrupt;
+mod logging;
+mod progress;
+mod runner;
+mod ui;
+
+pub use args::{ColorChoice, GlobalArgs, LogLevel, OutputFormat};
+pub use envelope::Envelope;
+pub use error::{CommandError, ErrorKind};
+pub use interrupt::{Interrupt, on_interrupt};
+pub use progress::Progress;
+pub use runner::{Tool, run};
+pub use ui::Ui;

@@ -1,0 +1,41 @@
+//! Log records on stderr, filtered by `-l` or `RUST_LOG`.
+//!
+//! Records are for finding out what a tool did; what a person is told comes from [`crate::Ui`].
+
+use std::env;
+use std::io;
+use std::str::FromStr;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::{LogLevel, Ui};
+
+/// Starts logging. Our own crates log from `level` on, all others from warnings on, unless `RUST_LOG` says otherwise.
+pub(crate) fn init(level: LogLevel, ui: &Ui) {
+    let from_environment = env::var("RUST_LOG").ok().filter(|directives| !directives.is_empty());
+    let targets = match from_environment.as_deref().map(Targets::from_str) {
+        Some(Ok(targets)) => targets,
+        Some(Err(err)) => {
+            ui.warn(&format!("RUST_LOG is ignored: {err}"));
+            default_targets(level)
+        }
+        None => default_targets(level),
+    };
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(ui.colors_stderr()).without_time();
+    // A second subscriber in one process is a test's, and it may keep the first.
+    let _ = tracing_subscriber::registry().with(targets).with(layer).try_init();
+}
+
+fn default_targets(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("wash", level)
+}

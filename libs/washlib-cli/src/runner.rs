@@ -1,0 +1,42 @@
+//! The one runner around every tool's `main`: parses arguments, prepares output and logs, prints the error, and returns
+//! the exit code.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::logging;
+use crate::ui::Ui;
+use crate::{CommandError, ErrorKind, GlobalArgs};
+
+/// A tool's command line: clap's derive gives everything but the way to its global options.
+pub trait Tool: Parser {
+    /// The options that all tools share.
+    fn global(&self) -> &GlobalArgs;
+}
+
+/// Runs a tool: the body of every `main`.
+pub fn run<T: Tool>(command: impl FnOnce(T, &Ui) -> Result<(), CommandError>) -> ExitCode {
+    let tool = match T::try_parse() {
+        Ok(tool) => tool,
+        Err(err) => {
+            // Help and version arrive here too, as errors with exit code 0. A reader that has gone is no failure.
+            let printed = err.print();
+            let done = matches!(&printed, Err(err) if err.kind() == io::ErrorKind::BrokenPipe);
+            let code = if done { 0 } else { u8::try_from(err.exit_code()).unwrap_or(2) };
+            return ExitCode::from(code);
+        }
+    };
+    let ui = Ui::new(tool.global());
+    logging::init(ui.log_level(), &ui);
+    match command(tool, &ui) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            if err.kind() != ErrorKind::ClosedPipe {
+                ui.error(&err);
+            }
+            ExitCode::from(err.kind().exit_code())
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Everything a tool says goes through one [`Ui`]: results to stdout, all else to stderr.
+//!
+//! Knows about terminals, colours and formats; knows nothing about what is said.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::{ColorChoice, CommandError, Envelope, GlobalArgs, LogLevel, OutputFormat, Progress};
+
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// A tool's only way to its terminal. Cheap to share between threads.
+#[derive(Debug)]
+pub struct Ui {
+    format: OutputFormat,
+    log_level: LogLevel,
+    interactive: bool,
+    colors: anstream::ColorChoice,
+    streaming: AtomicBool,
+}
+
+impl Ui {
+    /// The output that the global options ask for.
+    pub fn new(global: &GlobalArgs) -> Self {
+        let colors = match global.color {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::Always,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        };
+        Self {
+            format: global.output,
+            log_level: if global.verbose { global.log_level.max(LogLevel::Debug) } else { global.log_level },
+            interactive: !global.non_interactive && io::stdin().is_terminal(),
+            colors,
+            streaming: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the result is wanted as JSON.
+    pub fn is_json(&self) -> bool {
+        self.format == OutputFormat::Json
+    }
+
+    /// Whether a person can be asked: stdin is a terminal and nobody forbade questions.
+    pub fn is_interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// The least important messages to show.
+    pub fn log_level(&self) -> LogLevel {
+        self.log_level
+    }
+
+    /// Whether text on stderr may be coloured.
+    pub fn colors_stderr(&self) -> bool {
+        anstream::AutoStream::new(io::stderr(), self.colors).current_choice() != anstream::ColorChoice::Never
+    }
+
+    /// Prints the result of a one-shot command: `text` for people, or the envelope around `data`.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written to.
+    pub fn result<T: Serialize>(&self, text: &str, message: &str, data: T) -> Result<(), CommandError> {
+        if self.is_json() { self.document(&Envelope::success(message, data)) } else { self.text(text) }
+    }
+
+    /// Prints text to stdout, with a line feed at its end.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written to.
+    pub fn text(&self, text: &str) -> Result<(), CommandError> {
+        let mut stdout = anstream::AutoStream::new(io::stdout(), self.colors).lock();
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        write!(stdout, "{text}{end}")?;
+        stdout.flush()?;
+        Ok(())
+    }
+
+    /// Prints one event of a command that keeps running, as a line of JSON. From the first one on, errors are lines too.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written to.
+    pub fn event<T: Serialize>(&self, event: &T) -> Result<(), CommandError> {
+        self.streaming.store(true, Ordering::Relaxed);
+        let line = serde_json::to_string(event).map_err(CommandError::failure)?;
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{line}")?;
+        stdout.flush()?;
+        Ok(())
+    }
+
+    /// Says on stderr what is being done, in cargo's manner: a verb and its object.
+    pub fn status(&self, verb: &str, object: &str) {
+        if self.log_level >= LogLevel::Info {
+            self.stderr(&format!("{GREEN}{verb:>12}{GREEN:#} {object}"));
+        }
+    }
+
+    /// Says on stderr how something is done; only with `--verbose`.
+    pub fn detail(&self, text: &str) {
+        if self.log_level >= LogLevel::Debug {
+            self.stderr(text);
+        }
+    }
+
+    /// Warns on stderr.
+    pub fn warn(&self, text: &str) {
+        if self.log_level >= LogLevel::Warn {
+            self.stderr(&format!("{YELLOW}warning{YELLOW:#}: {text}"));
+        }
+    }
+
+    /// Suggests on stderr what to do next.
+    pub fn hint(&self, text: &str) {
+        if self.log_level >= LogLevel::Info {
+            self.stderr(&format!("{CYAN}hint{CYAN:#}: {text}"));
+        }
+    }
+
+    /// Reports an error: on stderr with its causes and hints, or as JSON on stdout.
+    pub fn error(&self, err: &CommandError) {
+        if self.is_json() {
+            // With stdout gone too there is nobody left to tell; the exit code still says it.
+            let _ = self.error_document(err);
+            return;
+        }
+        let mut text = format!("{RED}error{RED:#}: {err}");
+        for cause in err.causes() {
+            text.push_str(&format!("\n  caused by: {}", cause.replace('\n', "\n    ")));
+        }
+        for hint in err.hints() {
+            text.push_str(&format!("\n{CYAN}hint{CYAN:#}: {hint}"));
+        }
+        self.stderr(&text);
+    }
+
+    /// Asks a yes-or-no question. Without a person at a terminal the answer is no, and so is the answer to an empty line.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal cannot be read; `Interrupted` on Ctrl-C.
+    pub fn confirm(&self, question: &str) -> io::Result<bool> {
+        if !self.interactive {
+            return Ok(false);
+        }
+        let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt();
+        answer.map(|answer| answer.unwrap_or(false)).map_err(|dialoguer::Error::IO(err)| err)
+    }
+
+    /// Starts a progress bar, drawn only on a terminal and only when statuses are shown.
+    pub fn progress(&self, message: &str) -> Progress {
+        let visible = io::stderr().is_terminal() && !self.is_json() && self.log_level >= LogLevel::Info;
+        Progress::new(message, visible)
+    }
+
+    fn document<T: Serialize>(&self, document: &T) -> Result<(), CommandError> {
+        let text = serde_json::to_string_pretty(document).map_err(CommandError::failure)?;
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{text}")?;
+        stdout.flush()?;
+        Ok(())
+    }
+
+    fn error_document(&self, err: &CommandError) -> Result<(), CommandError> {
+        let envelope = Envelope::<()> {
+            message: err.to_string(),
+            success: false,
+            data: None,
+            causes: err.causes(),
+            hints: err.hints().to_vec(),
+        };
+        if self.streaming.load(Ordering::Relaxed) {
+            self.event(&ErrorEvent { kind: "error", envelope })
+        } else {
+            self.document(&envelope)
+        }
+    }
+
+    fn stderr(&self, text: &str) {
+        let mut stderr = anstream::AutoStream::new(io::stderr(), self.colors).lock();
+        // Nobody to tell when stderr is closed.
+        let _ = writeln!(stderr, "{text}");
+    }
+}
+
+/// The last line of a stream that ended in an error.
+#[derive(Serialize)]
+struct ErrorEvent {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    envelope: Envelope<()>,
+}

@@ -1,0 +1,1 @@
+//! Journeys across the binaries; the tests are in this package's `tests/` folder.
