@@ -13,7 +13,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::{LogLevel, Ui};
 
-/// Starts logging. Our own crates log from `level` on, all others from warnings on, unless `RUST_LOG` says otherwise.
+/// Starts logging. Our own crates log from `level` on. Others log warnings, and only for somebody who asks for detail:
+/// what of theirs concerns a user comes back to us as an error, and is told once. `RUST_LOG` overrides both.
 pub(crate) fn init(level: LogLevel, ui: &Ui) {
     let from_environment = env::var("RUST_LOG").ok().filter(|directives| !directives.is_empty());
     let targets = match from_environment.as_deref().map(Targets::from_str) {
@@ -37,5 +38,7 @@ fn default_targets(level: LogLevel) -> Targets {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("wash", level)
+    let others = if level >= LevelFilter::DEBUG { LevelFilter::WARN } else { LevelFilter::OFF };
+    // Every crate of the family has a name that begins so.
+    Targets::new().with_default(others).with_target("wash_", level).with_target("washlib_", level)
 }

@@ -3,6 +3,7 @@
 //! Knows about terminals, colours and formats; knows nothing about what is said.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
@@ -15,14 +16,14 @@ const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
-/// A tool's only way to its terminal. Cheap to share between threads.
-#[derive(Debug)]
+/// A tool's only way to its terminal. Clones speak to the same one.
+#[derive(Clone, Debug)]
 pub struct Ui {
     format: OutputFormat,
     log_level: LogLevel,
     interactive: bool,
     colors: anstream::ColorChoice,
-    streaming: AtomicBool,
+    streaming: Arc<AtomicBool>,
 }
 
 impl Ui {
@@ -36,9 +37,10 @@ impl Ui {
         Self {
             format: global.output,
             log_level: if global.verbose { global.log_level.max(LogLevel::Debug) } else { global.log_level },
-            interactive: !global.non_interactive && io::stdin().is_terminal(),
+            // The question goes to stderr, the answer comes from stdin.
+            interactive: !global.non_interactive && io::stdin().is_terminal() && io::stderr().is_terminal(),
             colors,
-            streaming: AtomicBool::new(false),
+            streaming: Arc::default(),
         }
     }
 
@@ -47,7 +49,7 @@ impl Ui {
         self.format == OutputFormat::Json
     }
 
-    /// Whether a person can be asked: stdin is a terminal and nobody forbade questions.
+    /// Whether a person can be asked: stdin and stderr are a terminal, and nobody forbade questions.
     pub fn is_interactive(&self) -> bool {
         self.interactive
     }
