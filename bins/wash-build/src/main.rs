@@ -1,2 +1,11 @@
-//! wash-build.
-fn main() {}
+//! `wash build`: a project in, a validated component out.
+
+mod cli;
+mod command;
+mod command_error;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    washlib_cli::run(command::build)
+}
