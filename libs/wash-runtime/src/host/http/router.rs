@@ -1,0 +1,98 @@
+//! Which workload answers a request.
+//!
+//! A router only chooses; counting, running and draining are the workload's and the server's business.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::request::Parts;
+use thiserror::Error;
+
+use crate::engine::workload::ResolvedWorkload;
+
+/// Why no workload answers a request.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// No workload answers here now; the message says why and becomes the body of a 503 response.
+    #[error("{message}")]
+    Unavailable {
+        /// A sentence for whoever sent the request.
+        message: String,
+    },
+}
+
+/// Chooses the workload for each request.
+pub trait Router: Send + Sync + 'static {
+    /// From now on the workload may be chosen.
+    ///
+    /// # Errors
+    /// Why it cannot be; the workload is then not started.
+    fn add(&self, workload: Arc<ResolvedWorkload>) -> anyhow::Result<()>;
+
+    /// From now on the workload is not chosen.
+    fn remove(&self, workload_id: &str);
+
+    /// The workload for a request. Called for every request, on threads that serve others too: it must not block.
+    ///
+    /// # Errors
+    /// [`RouteError`] where no workload answers it.
+    fn route(&self, request: &Parts) -> Result<Arc<ResolvedWorkload>, RouteError>;
+}
+
+/// Sends every request to the workload that was started last; when that stops, to the one before it.
+///
+/// Clones are handles to the same router, so that an embedder can keep one beside the server's.
+#[derive(Clone, Debug)]
+pub struct DevRouter {
+    routes: Arc<ArcSwap<Routes>>,
+}
+
+#[derive(Clone, Debug)]
+struct Routes {
+    /// In the order of their starts.
+    workloads: Vec<Arc<ResolvedWorkload>>,
+    unavailable_message: Arc<str>,
+}
+
+impl Default for DevRouter {
+    fn default() -> Self {
+        let routes = Routes { workloads: Vec::new(), unavailable_message: "no workload is running here".into() };
+        Self { routes: Arc::new(ArcSwap::from_pointee(routes)) }
+    }
+}
+
+impl DevRouter {
+    /// What requests are told while no workload is running, for example that the first build has failed.
+    pub fn set_unavailable_message(&self, message: impl Into<String>) {
+        let message: Arc<str> = message.into().into();
+        self.update(|routes| routes.unavailable_message = Arc::clone(&message));
+    }
+
+    fn update(&self, change: impl Fn(&mut Routes)) {
+        self.routes.rcu(|routes| {
+            let mut routes = Routes::clone(routes);
+            change(&mut routes);
+            routes
+        });
+    }
+}
+
+impl Router for DevRouter {
+    fn add(&self, workload: Arc<ResolvedWorkload>) -> anyhow::Result<()> {
+        self.update(|routes| routes.workloads.push(Arc::clone(&workload)));
+        Ok(())
+    }
+
+    fn remove(&self, workload_id: &str) {
+        self.update(|routes| routes.workloads.retain(|workload| workload.id() != workload_id));
+    }
+
+    fn route(&self, _request: &Parts) -> Result<Arc<ResolvedWorkload>, RouteError> {
+        let routes = self.routes.load();
+        match routes.workloads.last() {
+            Some(workload) => Ok(Arc::clone(workload)),
+            None => Err(RouteError::Unavailable { message: routes.unavailable_message.to_string() }),
+        }
+    }
+}

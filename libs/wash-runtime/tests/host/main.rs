@@ -1,0 +1,10 @@
+//! The host through its public face: real components, real connections.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helper functions too")]
+
+mod failing;
+mod limits;
+mod serving;
+mod starting;
+mod stopping;
+mod support;
+mod swapping;

@@ -1,0 +1,254 @@
+//! A host with a server on a free port, clients for it, and the components it runs.
+//!
+//! It asserts nothing about the host but that it starts.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use wash_runtime::host::guest_output::{GuestOutput, GuestStream, OutputSource};
+use wash_runtime::host::http::{DevRouter, HttpServer};
+use wash_runtime::host::{Host, HostApi, HostBuilder};
+use wash_runtime::types::{
+    Component, LocalResources, Workload, WorkloadStartRequest, WorkloadStopRequest, WorkloadStopResponse,
+};
+
+/// Longer than anything here takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+static PROBE: LazyLock<Bytes> = LazyLock::new(|| component_of("tests/guests/probe"));
+static HELLO: LazyLock<Bytes> = LazyLock::new(|| component_of("../../templates/http-hello-world"));
+
+/// The component whose paths are ways to behave.
+pub(crate) fn probe() -> Bytes {
+    PROBE.clone()
+}
+
+/// The component that the template builds.
+pub(crate) fn hello() -> Bytes {
+    HELLO.clone()
+}
+
+fn component_of(project: &str) -> Bytes {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join(project);
+    let project = project.canonicalize().expect("the project should exist");
+    std::fs::read(washlib_test::guest::build(&project)).expect("the component should be readable").into()
+}
+
+pub(crate) struct TestHost {
+    pub(crate) host: Arc<Host>,
+    pub(crate) address: SocketAddr,
+    pub(crate) router: DevRouter,
+    pub(crate) output: Output,
+}
+
+impl TestHost {
+    pub(crate) async fn start() -> Self {
+        // A stop that hangs fails the test instead of being cut short by the host.
+        Self::with_drain_timeout(2 * PATIENCE).await
+    }
+
+    pub(crate) async fn with_drain_timeout(timeout: Duration) -> Self {
+        Self::build(HostBuilder::new().with_drain_timeout(timeout)).await
+    }
+
+    pub(crate) async fn build(builder: HostBuilder) -> Self {
+        let router = DevRouter::default();
+        let server = HttpServer::new(router.clone(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        Self::assemble(builder, server, router).await
+    }
+
+    pub(crate) async fn assemble(builder: HostBuilder, server: HttpServer<DevRouter>, router: DevRouter) -> Self {
+        let address = server.addr();
+        let (sender, output) = mpsc::unbounded_channel();
+        let host = builder
+            .with_friendly_name("test")
+            .with_http_handler(Arc::new(server))
+            .with_guest_output(Arc::new(Collected(sender)))
+            .build()
+            .unwrap();
+        Self { host: host.start().await.unwrap(), address, router, output: Output(output) }
+    }
+
+    /// A host that runs the probe under the id `probe`.
+    pub(crate) async fn running_probe() -> Self {
+        let host = Self::start().await;
+        host.run("probe", probe(), LocalResources::default()).await;
+        host
+    }
+
+    pub(crate) async fn run(&self, id: &str, bytes: Bytes, local_resources: LocalResources) {
+        self.try_run(id, bytes, local_resources).await.unwrap();
+    }
+
+    pub(crate) async fn try_run(&self, id: &str, bytes: Bytes, local_resources: LocalResources) -> anyhow::Result<()> {
+        let response = self.host.workload_start(request(id, bytes, local_resources)).await?;
+        assert_eq!(response.workload_status.workload_id, id);
+        Ok(())
+    }
+
+    pub(crate) async fn end(&self, id: &str) -> WorkloadStopResponse {
+        let stop = self.host.workload_stop(WorkloadStopRequest { workload_id: id.to_string() });
+        within_patience(stop).await.unwrap()
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        Connection::open(self.address).await
+    }
+
+    /// Gets a path on a connection of its own.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.connect().await.get(path).await
+    }
+}
+
+pub(crate) fn request(id: &str, bytes: Bytes, local_resources: LocalResources) -> WorkloadStartRequest {
+    let component = Component { name: "component".to_string(), bytes, local_resources, ..Component::default() };
+    WorkloadStartRequest {
+        workload_id: id.to_string(),
+        workload: Workload {
+            namespace: "test".to_string(),
+            name: "workload".to_string(),
+            components: vec![component],
+            ..Workload::default()
+        },
+    }
+}
+
+pub(crate) fn environment(variables: &[(&str, &str)]) -> LocalResources {
+    let environment: HashMap<_, _> =
+        variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    LocalResources { environment, ..LocalResources::default() }
+}
+
+struct Collected(mpsc::UnboundedSender<(OutputSource, GuestStream, String)>);
+
+impl GuestOutput for Collected {
+    fn write(&self, source: &OutputSource, stream: GuestStream, bytes: &[u8]) {
+        // A test that has seen enough drops the receiver.
+        _ = self.0.send((source.clone(), stream, String::from_utf8_lossy(bytes).into_owned()));
+    }
+}
+
+/// What guests have written.
+pub(crate) struct Output(mpsc::UnboundedReceiver<(OutputSource, GuestStream, String)>);
+
+impl Output {
+    pub(crate) async fn next(&mut self) -> (OutputSource, GuestStream, String) {
+        within_patience(self.0.recv()).await.expect("the host should be there")
+    }
+
+    /// Waits until so many guests have said that they are at it.
+    pub(crate) async fn entered(&mut self, guests: usize) {
+        let mut entered = 0;
+        while entered < guests {
+            let (_, _, text) = self.next().await;
+            entered += text.matches("entered").count();
+        }
+    }
+}
+
+/// An HTTP/1.1 connection that is kept alive.
+pub(crate) struct Connection {
+    sender: http1::SendRequest<http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>>,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self { sender }
+    }
+
+    /// Sends a request without waiting for the body of its response.
+    pub(crate) async fn send<B>(&mut self, request: Request<B>) -> hyper::Result<Response<Incoming>>
+    where
+        B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    {
+        within_patience(async {
+            self.sender.ready().await?;
+            self.sender.send_request(request.map(BodyExt::boxed_unsync)).await
+        })
+        .await
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        let response = self.send(get(path)).await.unwrap();
+        Answer::of(response).await.unwrap()
+    }
+}
+
+pub(crate) fn get(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(path).header("host", "test.example").body(Empty::new()).unwrap()
+}
+
+/// A body that is sent chunk by chunk, until the sender is dropped.
+pub(crate) fn chunked_echo() -> (mpsc::UnboundedSender<&'static str>, Request<Chunks>) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let request = Request::post("/echo").header("host", "test.example").body(Chunks(receiver)).unwrap();
+    (sender, request)
+}
+
+pub(crate) struct Chunks(mpsc::UnboundedReceiver<&'static str>);
+
+impl Body for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|chunk| Some(Ok(Frame::data(Bytes::from(chunk?)))))
+    }
+}
+
+/// Gets a path over HTTP/2 with prior knowledge.
+pub(crate) async fn get_http2(address: SocketAddr, path: &str) -> Answer {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get(format!("http://{address}{path}")).body(Empty::<Bytes>::new()).unwrap();
+    Answer::of(within_patience(sender.send_request(request)).await.unwrap()).await.unwrap()
+}
+
+/// A whole response.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(response: Response<Incoming>) -> hyper::Result<Self> {
+        let status = response.status().as_u16();
+        let body = within_patience(response.into_body().collect()).await?.to_bytes();
+        Ok(Self { status, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+
+    pub(crate) fn ok(body: &str) -> Self {
+        Self { status: 200, body: body.to_string() }
+    }
+}
+
+pub(crate) async fn within_patience<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future).await.expect("it should not take so long")
+}
+
+/// The next chunk of a body, as text.
+pub(crate) async fn next_chunk(body: &mut Incoming) -> String {
+    let frame = within_patience(body.frame()).await.expect("the body should go on").unwrap();
+    String::from_utf8(frame.into_data().expect("data").to_vec()).unwrap()
+}
