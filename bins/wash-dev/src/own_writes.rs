@@ -1,0 +1,114 @@
+//! Keeps a build that writes among the sources from causing the next build for ever.
+//!
+//! Nothing tells a build's own writes from a person's edits but that they come again with every build. To take an edit
+//! for a write would lose it, so doubt is settled by one more build, at a moment when nobody is typing.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// How many builds in a row may be caused at once by what changed during the one before.
+const AT_ONCE: usize = 2;
+
+/// How many builds in a row may be caused by files that did not change during each of them.
+const AT_MOST: usize = 6;
+
+/// The builds since the last change that came between builds.
+#[derive(Debug, Default)]
+pub(crate) struct OwnWrites {
+    /// How many of the last builds, without a gap, had sources change while they ran.
+    in_a_row: usize,
+    /// What changed during every one of them.
+    always: BTreeSet<PathBuf>,
+}
+
+/// What follows from the files that changed during a build.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum AfterBuild {
+    /// These are a reason to build; none are none.
+    Build(Vec<PathBuf>),
+    /// These are one as soon as nothing has changed for a while.
+    BuildWhenQuiet(Vec<PathBuf>),
+    /// These are the build's own doing.
+    Ignore(Vec<PathBuf>),
+}
+
+impl OwnWrites {
+    /// Judges what changed during a build.
+    pub(crate) fn judge(&mut self, changed: Vec<PathBuf>) -> AfterBuild {
+        if changed.is_empty() {
+            self.forget();
+            return AfterBuild::Build(changed);
+        }
+        let now: BTreeSet<_> = changed.iter().cloned().collect();
+        self.always = if self.in_a_row == 0 { now } else { self.always.intersection(&now).cloned().collect() };
+        self.in_a_row += 1;
+        if self.in_a_row <= AT_ONCE {
+            return AfterBuild::Build(changed);
+        }
+        if self.in_a_row == AT_ONCE + 1 {
+            return AfterBuild::BuildWhenQuiet(changed);
+        }
+        // A build that gives each time another name to what it writes.
+        if self.always.is_empty() || self.in_a_row > AT_MOST {
+            return AfterBuild::Ignore(changed);
+        }
+        let others: Vec<_> = changed.into_iter().filter(|file| !self.always.contains(file)).collect();
+        if others.is_empty() {
+            AfterBuild::Ignore(self.always.iter().cloned().collect())
+        } else {
+            AfterBuild::Build(others)
+        }
+    }
+
+    /// Takes note of a change between builds, which no build can have made.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(names: &[&str]) -> Vec<PathBuf> {
+        names.iter().map(PathBuf::from).collect()
+    }
+
+    #[test]
+    fn what_changes_with_every_build_is_ignored_in_the_end() {
+        let mut own_writes = OwnWrites::default();
+        for _ in 0..AT_ONCE {
+            assert_eq!(own_writes.judge(files(&["gen"])), AfterBuild::Build(files(&["gen"])));
+        }
+        assert_eq!(own_writes.judge(files(&["gen"])), AfterBuild::BuildWhenQuiet(files(&["gen"])));
+        assert_eq!(own_writes.judge(files(&["gen"])), AfterBuild::Ignore(files(&["gen"])));
+        // A person's edit at the same time is none of it.
+        assert_eq!(own_writes.judge(files(&["gen", "lib"])), AfterBuild::Build(files(&["lib"])));
+        own_writes.forget();
+        assert_eq!(own_writes.judge(files(&["gen"])), AfterBuild::Build(files(&["gen"])));
+    }
+
+    #[test]
+    fn a_build_without_changes_settles_the_doubt() {
+        let mut own_writes = OwnWrites::default();
+        for _ in 0..=AT_ONCE {
+            assert_ne!(own_writes.judge(files(&["lib"])), AfterBuild::Ignore(files(&["lib"])));
+        }
+        assert_eq!(own_writes.judge(Vec::new()), AfterBuild::Build(Vec::new()));
+        assert_eq!(own_writes.judge(files(&["lib"])), AfterBuild::Build(files(&["lib"])));
+    }
+
+    #[test]
+    fn another_name_each_time_does_not_help() {
+        let mut own_writes = OwnWrites::default();
+        let names: Vec<_> = (0..=AT_MOST).map(|number| number.to_string()).collect();
+        for with_gen in [false, true] {
+            own_writes.forget();
+            let ignored = names.iter().any(|name| {
+                let changed = if with_gen { files(&["gen", name]) } else { files(&[name]) };
+                matches!(own_writes.judge(changed), AfterBuild::Ignore(_))
+            });
+            assert!(ignored);
+        }
+    }
+}
