@@ -1,0 +1,24 @@
+//! Runs every test, with nextest where it is installed.
+
+use anyhow::Result;
+
+use crate::process::{cargo, execute, succeeds};
+use crate::{guest_toolchain, setup};
+
+/// Sets up, then runs all tests.
+pub(crate) fn run() -> Result<()> {
+    let toolchain = setup::run(&setup::Options::default())?;
+    // Journeys run the binaries of other packages, which cargo builds only when asked.
+    execute(&mut cargo(["build", "--workspace", "--bins"]))?;
+    let nextest = succeeds(&mut cargo(["nextest", "--version"]));
+    let mut tests = if nextest {
+        cargo(["nextest", "run", "--workspace"])
+    } else {
+        cargo(["test", "--workspace", "--all-targets"])
+    };
+    if let guest_toolchain::GuestToolchain::Named(name) = &toolchain {
+        tests.env(guest_toolchain::VARIABLE, name);
+    }
+    execute(&mut tests)?;
+    execute(&mut cargo(["test", "--workspace", "--doc", "--quiet"]))
+}
