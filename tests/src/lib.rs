@@ -1,1 +1,1 @@
-//! Journeys across the binaries; the tests are in this package's `tests/` folder.
+//! Journeys across the binaries, and the rules that the whole workspace keeps. All of it stands in the folder `tests`.
