@@ -19,6 +19,12 @@ const WATCH_PATIENCE: Duration = Duration::from_secs(2);
 /// How long nothing may change before a build that seems to cause itself gets its last chance.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// How long a pause ends a burst of writes. Longer than the watcher gathers events, or every burst would seem to pause.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// How long a burst may hold up a build: what writes without a pause for longer, such as a log, is no burst.
+const SETTLE_AT_MOST: Duration = Duration::from_secs(1);
+
 /// The sources of one project, as they were when they were last looked at.
 pub(crate) struct ProjectSources {
     rules: SourceRules,
@@ -56,7 +62,7 @@ impl ProjectSources {
         let since = self.look();
         let mut when_quiet = Vec::new();
         match if built { self.own_writes.judge(since) } else { AfterBuild::Build(since) } {
-            AfterBuild::Build(files) if !files.is_empty() => return files,
+            AfterBuild::Build(files) if !files.is_empty() => return self.settle(files).await,
             AfterBuild::Build(_) => {}
             AfterBuild::BuildWhenQuiet(files) => when_quiet = files,
             AfterBuild::Ignore(files) => {
@@ -74,11 +80,21 @@ impl ProjectSources {
             if !changed.is_empty() {
                 self.own_writes.forget();
                 changed.append(&mut when_quiet);
-                changed.sort();
-                changed.dedup();
-                return changed;
+                return self.settle(changed).await;
             }
         }
+    }
+
+    /// Waits until whoever is writing has paused, and returns all that has changed: a checkout writes for a while, and each
+    /// of its files is no reason for a build of its own.
+    async fn settle(&mut self, mut changed: Vec<PathBuf>) -> Vec<PathBuf> {
+        let patience = tokio::time::Instant::now() + SETTLE_AT_MOST;
+        while tokio::time::Instant::now() < patience && tokio::time::timeout(SETTLE, self.watch.hint()).await.is_ok() {
+            changed.append(&mut self.look());
+        }
+        changed.sort();
+        changed.dedup();
+        changed
     }
 
     /// What has changed since the last look.
