@@ -12,9 +12,9 @@ pub(crate) fn run() -> Result<()> {
     execute(&mut cargo(["build", "--workspace", "--bins"]))?;
     let nextest = succeeds(&mut cargo(["nextest", "--version"]));
     let mut tests = if nextest {
-        cargo(["nextest", "run", "--workspace"])
+        cargo(["nextest", "run", "--workspace", "--no-fail-fast"])
     } else {
-        cargo(["test", "--workspace", "--all-targets"])
+        cargo(["test", "--workspace", "--all-targets", "--no-fail-fast"])
     };
     if let guest_toolchain::GuestToolchain::Named(name) = &toolchain {
         tests.env(guest_toolchain::VARIABLE, name);
