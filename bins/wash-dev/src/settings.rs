@@ -44,7 +44,11 @@ impl Settings {
 }
 
 fn unsupported_keys(config: &Config) -> Vec<(String, Origin)> {
-    let refused = |key: &str| (key.starts_with("dev.") || key.starts_with("workload.")) && !SUPPORTED.contains(&key);
+    let inert = inert_keys(config);
+    let refused = |key: &str| {
+        let dev = key.starts_with("dev.") || key.starts_with("workload.");
+        dev && !SUPPORTED.contains(&key) && !inert.contains(&key)
+    };
     let mut keys: Vec<_> = config.set_keys().into_iter().filter(|(key, _)| refused(key)).collect();
     let Some(workload) = &config.workload else { return keys };
     if let Some(references) = &workload.environment.config_from {
@@ -58,6 +62,28 @@ fn unsupported_keys(config: &Config) -> Vec<(String, Origin)> {
         keys.push(("an empty workload.allowedHosts".to_owned(), hosts.origin().clone()));
     }
     keys
+}
+
+/// Keys whose value asks for nothing: what they would switch on stays off.
+fn inert_keys(config: &Config) -> Vec<&'static str> {
+    let dev = &config.dev;
+    let off = |switch: &Option<Sourced<bool>>| switch.as_ref().is_some_and(|switch| !switch.value());
+    fn empty<T>(list: &Option<Sourced<Vec<T>>>) -> bool {
+        list.as_ref().is_some_and(|list| list.value().is_empty())
+    }
+    let keys = [
+        ("dev.allow_insecure_registries", off(&dev.allow_insecure_registries)),
+        ("dev.components", empty(&dev.components)),
+        ("dev.host_interfaces", empty(&dev.host_interfaces)),
+        ("dev.host_plugins", empty(&dev.host_plugins)),
+        ("dev.service", off(&dev.service)),
+        ("dev.service_ports", empty(&dev.service_ports)),
+        ("dev.volumes", empty(&dev.volumes)),
+        ("dev.wasi_otel", off(&dev.wasi_otel)),
+        ("dev.wasi_webgpu", off(&dev.wasi_webgpu)),
+        ("dev.wasm_proposals", empty(&dev.wasm_proposals)),
+    ];
+    keys.into_iter().filter(|(_, inert)| *inert).map(|(key, _)| key).collect()
 }
 
 fn address(config: &Config) -> Result<Sourced<SocketAddr>, SettingsError> {

@@ -7,6 +7,7 @@ use std::process::Command;
 use washlib_test::Output;
 
 use crate::project::Project;
+use crate::server::Server;
 
 #[test]
 fn a_key_that_is_not_supported_is_named_with_its_place() {
@@ -14,6 +15,14 @@ fn a_key_that_is_not_supported_is_named_with_its_place() {
     let output = Output::of(&mut project.command()).assert_code(2);
     let output = output.assert_stderr_has("dev.volumes").assert_stderr_has(".wash/config.yaml line 5");
     let _ = output.assert_stderr_has("hint: ");
+}
+
+#[test]
+fn a_key_that_asks_for_nothing_is_accepted() {
+    let project = Project::with_config("dev:\n  service: false\n  volumes: []\n  wasi_webgpu: false\n");
+    Server::start(&project).stop();
+    let project = Project::with_config("dev:\n  service: true\n");
+    let _ = Output::of(&mut project.command()).assert_code(2).assert_stderr_has("dev.service");
 }
 
 #[test]
