@@ -35,7 +35,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn front_end(rounds: usize) -> Result<()> {
-    execute(&mut cargo(["build", "--release", "--package", "wash", "--package", "wash-build"]))?;
+    // All of them, as they are shipped: a part of the workspace would be compiled with other features.
+    execute(&mut cargo(["build", "--release", "--workspace", "--bins"]))?;
     let binaries = target_folder().join("release");
     let mut direct = Vec::new();
     let mut through = Vec::new();
