@@ -103,7 +103,7 @@ fn run_shell(
 }
 
 fn run_toolchain(request: &BuildRequest, cancel: &CancelToken, reporter: &dyn Reporter) -> Result<Outcome, BuildError> {
-    let Some(toolchain) = Toolchain::detect(&request.root) else {
+    let Some(toolchain) = request.toolchain else {
         return Err(BuildError::NoToolchain { root: request.root.clone() });
     };
     let mut outcome = Outcome { command: String::new(), toolchain: Some(toolchain), artifacts: Vec::new() };

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use washlib_config::{Config, Project, Sourced};
 
+use crate::Toolchain;
+
 /// Whose command is wanted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
@@ -21,8 +23,10 @@ pub enum Purpose {
 pub struct BuildRequest {
     /// The project's folder: the build's working folder.
     pub root: PathBuf,
-    /// The shell command that builds it; without one, the toolchain is recognised from the project's files.
+    /// The shell command that builds it.
     pub command: Option<String>,
+    /// What builds it without a command: the toolchain that the project's manifests tell of.
+    pub toolchain: Option<Toolchain>,
     /// Where the component will be, relative to the root. Without it, cargo's own messages say, or the places where
     /// toolchains leave components.
     pub component_path: Option<Sourced<PathBuf>>,
@@ -33,20 +37,17 @@ pub struct BuildRequest {
 impl BuildRequest {
     /// The build that a configuration describes.
     pub fn new(project: &Project, config: &Config, purpose: Purpose) -> Self {
-        let build = &config.build;
         let (command, component_path) = match purpose {
-            Purpose::Release => (build.command.as_ref(), build.component_path.as_ref()),
-            Purpose::Development => (
-                config.dev.command.as_ref().or(build.command.as_ref()),
-                config.dev.component_path.as_ref().or(build.component_path.as_ref()),
-            ),
+            Purpose::Release => (config.build.command.as_ref(), config.build.component_path.as_ref()),
+            Purpose::Development => (config.dev_command(), config.dev_component_path()),
         };
         Self {
             root: project.root().to_path_buf(),
             // A YAML block ends in a line feed that means nothing to the shell and breaks the message that quotes it.
             command: command.map(|command| command.value().trim_end_matches('\n').to_owned()),
+            toolchain: Toolchain::of(project),
             component_path: component_path.cloned(),
-            environment: build.env.iter().map(|(name, value)| (name.clone(), value.value().clone())).collect(),
+            environment: config.build.env.iter().map(|(name, value)| (name.clone(), value.value().clone())).collect(),
         }
     }
 

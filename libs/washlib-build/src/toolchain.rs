@@ -10,7 +10,8 @@ mod wit_world;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+
+use washlib_config::{ManifestKind, Project};
 
 use crate::{BuildError, BuildRequest, CancelToken};
 
@@ -71,23 +72,18 @@ impl Step {
 }
 
 impl Toolchain {
-    /// The toolchain of the project in `root`. A `Makefile` comes before `go.mod`, because a Go project has one in order
-    /// to say how it is built; cargo and npm come first, because theirs only adds to what the manifest says.
-    pub fn detect(root: &Path) -> Option<Self> {
-        let has = |name: &str| root.join(name).is_file();
-        if has("Cargo.toml") {
-            Some(Self::Cargo)
-        } else if has("package.json") {
-            Some(Self::Npm)
-        } else if has("Makefile") || has("makefile") || has("GNUmakefile") {
-            Some(Self::Make)
-        } else if has("go.mod") {
-            Some(Self::TinyGo)
-        } else if has("pyproject.toml") || has("requirements.txt") || has("app.py") {
-            Some(Self::Python)
-        } else {
-            None
-        }
+    /// The toolchain that a project's manifests tell of. A `Makefile` comes before `go.mod`, because a Go project has one
+    /// in order to say how it is built; cargo and npm come first, because theirs only adds to what the manifest says.
+    pub fn of(project: &Project) -> Option<Self> {
+        const BY_MANIFEST: [(ManifestKind, Toolchain); 5] = [
+            (ManifestKind::Cargo, Toolchain::Cargo),
+            (ManifestKind::Npm, Toolchain::Npm),
+            (ManifestKind::Make, Toolchain::Make),
+            (ManifestKind::Go, Toolchain::TinyGo),
+            (ManifestKind::Python, Toolchain::Python),
+        ];
+        let has = |kind| project.manifests().iter().any(|(manifest, _)| *manifest == kind);
+        BY_MANIFEST.into_iter().find(|(kind, _)| has(*kind)).map(|(_, toolchain)| toolchain)
     }
 
     pub(crate) fn steps(self, request: &BuildRequest, cancel: &CancelToken) -> Result<Vec<Step>, BuildError> {

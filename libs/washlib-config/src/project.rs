@@ -47,18 +47,21 @@ pub enum ManifestKind {
     Go,
     /// `pyproject.toml` or `requirements.txt`.
     Python,
-    /// `Makefile`.
+    /// `GNUmakefile`, `makefile` or `Makefile`.
     Make,
 }
 
 impl ManifestKind {
     /// Every manifest with the file names it goes by. Make comes last: beside another manifest it is a shortcut to it.
-    const FILE_NAMES: [(Self, &'static str); 6] = [
+    const FILE_NAMES: [(Self, &'static str); 8] = [
         (Self::Cargo, "Cargo.toml"),
         (Self::Npm, "package.json"),
         (Self::Go, "go.mod"),
         (Self::Python, "pyproject.toml"),
         (Self::Python, "requirements.txt"),
+        // GNU make's own order.
+        (Self::Make, "GNUmakefile"),
+        (Self::Make, "makefile"),
         (Self::Make, "Makefile"),
     ];
 }

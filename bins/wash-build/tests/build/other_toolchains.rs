@@ -110,6 +110,16 @@ fn a_makefile_is_made() {
     }
 }
 
+/// What builds a project also finds it: the two once had lists of their own.
+#[test]
+fn a_makefile_alone_is_a_project() {
+    for file in ["GNUmakefile", "makefile", "Makefile"] {
+        let workbench = Workbench::new();
+        workbench.write(file, "all:\n\tcp ../fixtures/component.wasm $(WASH_COMPONENT_PATH)\n");
+        assert_eq!(toolchain(&workbench), "make");
+    }
+}
+
 #[test]
 fn a_go_project_is_generated_and_built_by_tinygo() {
     let workbench =
