@@ -45,6 +45,9 @@ pub(crate) fn build(args: Build, ui: &Ui) -> Result<(), CommandError> {
     for warning in &loaded.warnings {
         ui.warn(&warning.to_string());
     }
+    for file in &loaded.files {
+        ui.detail(&format!("configuration: {}", file.path().display()));
+    }
 
     let cancel = CancelToken::new();
     let cancel_on_interrupt = cancel.clone();

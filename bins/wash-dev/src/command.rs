@@ -67,6 +67,9 @@ fn load(args: &Dev, project: &Project, ui: &Ui) -> Result<Settings, CommandError
     for warning in &loaded.warnings {
         ui.warn(&warning.to_string());
     }
+    for file in &loaded.files {
+        ui.detail(&format!("configuration: {}", file.path().display()));
+    }
     Settings::new(project, &loaded.config).map_err(command_error::settings)
 }
 

@@ -87,3 +87,12 @@ fn skipping_the_fetch_is_accepted_and_leaves_local_dependencies_alone() {
     assert_eq!(winner(&workbench, &["--skip-fetch"]), "x");
     assert_eq!(fs::read_to_string(dependency).unwrap(), "package a:b;\n");
 }
+
+#[test]
+fn the_files_that_count_are_shown_to_who_asks_for_detail() {
+    let workbench = Workbench::with_command("cp ../fixtures/component.wasm out.wasm");
+    let output = workbench.build([""; 0]).assert_success();
+    assert!(!output.stderr.contains("configuration: "), "{}", output.stderr);
+    let output = workbench.build(["--verbose"]).assert_success();
+    let _ = output.assert_stderr_has("configuration: ").assert_stderr_has(".wash/config.yaml");
+}
