@@ -61,7 +61,7 @@ pub(crate) fn start(err: anyhow::Error) -> CommandError {
         Some(StartError::NoHandler { .. }) => {
             Some("`wash dev` serves HTTP: the component's world must export `wasi:http/incoming-handler@0.2.x`")
         }
-        Some(StartError::MissingImports { .. }) => {
+        Some(StartError::Imports { .. }) => {
             Some("remove the import from wit/world.wit, or run the component on a host that provides it")
         }
         _ => None,

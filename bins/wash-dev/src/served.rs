@@ -2,6 +2,7 @@
 //!
 //! The new version must have started before the old one stops; the listener and its connections stay.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use wash_runtime::engine::Engine;
 use wash_runtime::host::http::{DevRouter, HttpServer};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder};
 use wash_runtime::types::{Component, LocalResources, Workload, WorkloadStartRequest, WorkloadStopRequest};
+use wash_runtime::wit::WitInterface;
 
 /// A host with at most one version of the component in service.
 pub(crate) struct Served {
@@ -85,6 +87,8 @@ impl Served {
                 local_resources: resources.clone(),
                 ..Component::default()
             }],
+            // What cannot answer requests is refused, instead of answering each with an error.
+            host_interfaces: vec![incoming_http()],
             ..Workload::default()
         };
         self.host.workload_start(WorkloadStartRequest { workload_id: workload_id.clone(), workload }).await?;
@@ -105,5 +109,14 @@ impl Served {
     /// Finishes the requests in flight and ends.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.host.stop().await
+    }
+}
+
+fn incoming_http() -> WitInterface {
+    WitInterface {
+        namespace: "wasi".to_owned(),
+        package: "http".to_owned(),
+        interfaces: HashSet::from(["incoming-handler".to_owned()]),
+        ..WitInterface::default()
     }
 }

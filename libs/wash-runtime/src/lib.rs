@@ -45,5 +45,6 @@
 
 pub mod engine;
 pub mod host;
+pub mod plugin;
 pub mod types;
 pub mod wit;

@@ -17,13 +17,13 @@ pub struct Workload {
     pub name: String,
     /// Notes of the embedder, which the host carries along but never reads.
     pub annotations: HashMap<String, String>,
-    /// A long-running companion of the components. Not supported yet: must be `None`.
+    /// A long-running companion of the components.
     pub service: Option<Service>,
-    /// The components. Exactly one is supported yet.
+    /// The components. They may import what their siblings export.
     pub components: Vec<Component>,
-    /// Interfaces the workload asks for beyond its components' own imports. Those the host always links are accepted.
+    /// Interfaces that plugins are to provide, and settings for them. WASI 0.2 is always there and need not be listed.
     pub host_interfaces: Vec<WitInterface>,
-    /// Storage to mount. Not supported yet: must be empty.
+    /// Storage that components may mount.
     pub volumes: Vec<Volume>,
 }
 
@@ -38,9 +38,9 @@ pub struct Component {
     pub digest: Option<String>,
     /// What each instance may use.
     pub local_resources: LocalResources,
-    /// At most so many instances are kept ready in advance. The host keeps none yet, which any value allows.
+    /// At most so many instances are kept ready in advance; 0 and negative values keep none.
     pub pool_size: i32,
-    /// Requests in flight at once; 0 and negative values set no limit. A limit is not supported yet.
+    /// Invocations in flight at once; 0 and negative values set no limit. Further ones wait in a line of limited length.
     pub max_invocations: i32,
 }
 
@@ -53,7 +53,7 @@ pub struct Service {
     pub digest: Option<String>,
     /// What the service may use.
     pub local_resources: LocalResources,
-    /// How often a failed service is started again.
+    /// How often a service that fails again and again is started anew.
     pub max_restarts: u64,
 }
 
@@ -62,13 +62,13 @@ pub struct Service {
 pub struct LocalResources {
     /// Linear memory of one instance in MiB, over all its memories; 0 and negative values set no limit.
     pub memory_limit_mb: i32,
-    /// Processor time in thousandths of a core; 0 and negative values set no limit. A limit is not supported yet.
+    /// Processor time of all instances together in thousandths of a core; 0 and negative values set no limit.
     pub cpu_limit: i32,
-    /// Values for `wasi:config`. Not supported yet: must be empty.
+    /// Values for `wasi:config`.
     pub config: HashMap<String, String>,
     /// The environment that the instance sees. Nothing of the host's own environment is added.
     pub environment: HashMap<String, String>,
-    /// Volumes to mount. Not supported yet: must be empty.
+    /// Volumes to mount.
     pub volume_mounts: Vec<VolumeMount>,
     /// Hosts that outgoing HTTP requests may go to, without scheme, port or path; `*.example.com` covers every
     /// subdomain but not `example.com` itself, `*` covers all. An empty list allows every host.
@@ -186,4 +186,43 @@ pub enum WorkloadState {
     Error,
     /// The host knows no workload with this id.
     NotFound,
+}
+
+/// What a host says of itself and its machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostHeartbeat {
+    /// The host's id, new with each start.
+    pub id: String,
+    /// The machine's name.
+    pub hostname: String,
+    /// The host's name for people.
+    pub friendly_name: String,
+    /// The version of this library.
+    pub version: String,
+    /// Notes by which schedulers choose hosts.
+    pub labels: HashMap<String, String>,
+    /// When the host was built.
+    pub started_at: std::time::SystemTime,
+    /// The processor's architecture, for example `x86_64`.
+    pub os_arch: String,
+    /// The operating system, for example `linux`.
+    pub os_name: String,
+    /// The operating system's family, for example `unix`.
+    pub os_kernel: String,
+    /// How busy the machine's processors are, in percent.
+    pub system_cpu_usage: f32,
+    /// The machine's memory in bytes.
+    pub system_memory_total: u64,
+    /// The machine's available memory in bytes.
+    pub system_memory_free: u64,
+    /// Components of all workloads.
+    pub component_count: u64,
+    /// Workloads.
+    pub workload_count: u64,
+    /// Interfaces that the host's plugins call on guests.
+    pub imports: Vec<WitInterface>,
+    /// Interfaces that the host's plugins provide.
+    pub exports: Vec<WitInterface>,
+    /// The port on which HTTP requests are received.
+    pub http_port: Option<u16>,
 }

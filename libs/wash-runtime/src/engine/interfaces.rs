@@ -1,8 +1,6 @@
 //! Which interfaces every component may import from this host.
 //!
-//! The list stands beside the linker of [`super::guest`] because the linker names only the first import it misses.
-
-use super::CompiledComponent;
+//! The list stands beside the linker of [`super::ctx`] because the linker names only the first import it misses.
 
 /// Packages of WASI 0.2 with the interfaces that the linker provides.
 const PROVIDED: &[(&str, &[&str])] = &[
@@ -31,11 +29,6 @@ const PROVIDED: &[(&str, &[&str])] = &[
         &["instance-network", "ip-name-lookup", "network", "tcp", "tcp-create-socket", "udp", "udp-create-socket"],
     ),
 ];
-
-/// The names among the component's imports that the host does not provide, in the component's order.
-pub(crate) fn missing_imports(component: &CompiledComponent) -> Vec<String> {
-    component.imports().into_iter().filter(|name| !is_provided(name)).collect()
-}
 
 /// Whether the host provides the import `namespace:package/interface@version`.
 pub(crate) fn is_provided(import: &str) -> bool {

@@ -10,20 +10,36 @@ use thiserror::Error;
 use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+mod admission;
 mod allowed_hosts;
 mod compile;
-mod guest;
+mod compute;
+pub mod ctx;
 mod interfaces;
+pub(crate) mod linked;
+mod memory;
+mod outgoing;
+pub(crate) mod schedule;
+pub(crate) mod siblings;
 pub mod workload;
 
+pub(crate) use admission::Admission;
 pub(crate) use allowed_hosts::AllowedHosts;
 pub use allowed_hosts::InvalidAllowedHost;
 pub use compile::{CompileError, CompiledComponent};
-pub(crate) use guest::{GuestSettings, GuestState};
-pub(crate) use interfaces::{is_wasi_0_2, missing_imports, provides_interface};
+use compute::Compute;
+pub use ctx::Ctx;
+pub(crate) use ctx::new_store;
+pub(crate) use interfaces::{is_provided, is_wasi_0_2, provides_interface};
+pub(crate) use linked::Role;
+use memory::MemoryBudget;
+pub use workload::UnresolvedWorkload;
 
 /// How long a guest may compute before it has to let others run.
 const EPOCH: Duration = Duration::from_millis(10);
+
+/// How long an invocation may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Component instances that may live at once in the pool.
 const POOLED_INSTANCES: u32 = 2_000;
@@ -49,13 +65,19 @@ pub enum EngineError {
     /// The system refused the thread that makes guests share the processor.
     #[error("cannot start the engine's clock thread")]
     Clock(#[source] io::Error),
+    /// The system refused the threads for guests that compute for long.
+    #[error("cannot start the engine's threads")]
+    Threads(#[source] io::Error),
 }
 
 /// Compiles components and holds what all their instances share. Clones are cheap and are the same engine.
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
-    linker: Arc<Linker<GuestState>>,
+    linker: Arc<Linker<Ctx>>,
+    memory: Arc<MemoryBudget>,
+    compute: Arc<Compute>,
+    call_timeout: Option<Duration>,
 }
 
 impl Engine {
@@ -64,12 +86,26 @@ impl Engine {
         EngineBuilder { pooling_allocator: true }
     }
 
-    pub(crate) fn linker(&self) -> &Linker<GuestState> {
+    pub(crate) fn linker(&self) -> &Linker<Ctx> {
         &self.linker
     }
 
     pub(crate) fn inner(&self) -> &wasmtime::Engine {
         &self.inner
+    }
+
+    pub(crate) fn memory_budget(&self) -> &Arc<MemoryBudget> {
+        &self.memory
+    }
+
+    /// Threads for guests that compute for long.
+    pub(crate) fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    /// How long an invocation may take that says nothing of it itself.
+    pub(crate) fn call_timeout(&self) -> Option<Duration> {
+        self.call_timeout
     }
 }
 
@@ -115,9 +151,11 @@ impl EngineBuilder {
             wasmtime::Engine::new(&configuration())
         }
         .map_err(|err| EngineError::Configuration(err.into()))?;
-        let linker = guest::linker(&inner).map_err(|err| EngineError::Link(err.into()))?;
+        let linker = ctx::linker(&inner).map_err(|err| EngineError::Link(err.into()))?;
         start_clock(&inner).map_err(EngineError::Clock)?;
-        Ok(Engine { inner, linker: Arc::new(linker) })
+        let memory = Arc::new(MemoryBudget::of_this_machine());
+        let compute = Arc::new(Compute::start().map_err(EngineError::Threads)?);
+        Ok(Engine { inner, linker: Arc::new(linker), memory, compute, call_timeout: Some(CALL_TIMEOUT) })
     }
 }
 

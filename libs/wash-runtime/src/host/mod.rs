@@ -3,26 +3,37 @@
 //! It knows nothing of clusters, files or registries; whoever embeds it brings the bytes.
 
 use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use thiserror::Error;
 
+use tokio::sync::broadcast;
+
+use self::events::HostEvent;
 use self::guest_output::{GuestOutput, HostStderr};
 use self::http::HostHandler;
+use self::service::{ServiceState, ServiceTask};
+use self::start::{BoundPlugins, Resolved, Resolver};
 use crate::engine::Engine;
 use crate::engine::workload::ResolvedWorkload;
+use crate::plugin::HostPlugin;
 use crate::types::{
-    WorkloadStartRequest, WorkloadStartResponse, WorkloadState, WorkloadStatus, WorkloadStatusRequest,
+    HostHeartbeat, WorkloadStartRequest, WorkloadStartResponse, WorkloadState, WorkloadStatus, WorkloadStatusRequest,
     WorkloadStatusResponse, WorkloadStopRequest, WorkloadStopResponse,
 };
 
+pub mod events;
 pub mod guest_output;
+mod heartbeat;
 pub mod http;
+mod service;
 mod start;
 
-pub use start::StartError;
+pub use start::{ImportProblem, InterfaceNameProblem, StartError};
 
 /// How long requests in flight may take to finish when a workload or the host stops.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(30);
@@ -30,13 +41,33 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a component may take to start an instance.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a request may take to be answered.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a plugin may take to stop.
+const PLUGIN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Events that a slow listener may lag behind.
+const EVENTS_KEPT: usize = 1024;
+
 /// Why a host could not be built.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Nothing could reach the host's workloads.
-    #[error("the host has no HTTP handler")]
-    NoHttpHandler,
+    /// Two plugins have the same id.
+    #[error("two plugins have the id `{id}`")]
+    DuplicatePlugin {
+        /// The id.
+        id: &'static str,
+    },
+    /// A directory that workloads may use cannot be found.
+    #[error("workloads cannot use {}", path.display())]
+    HostPathRoot {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// Why a workload could not be stopped.
@@ -73,6 +104,12 @@ pub trait HostApi {
     /// # Errors
     /// [`StopError`], found by `downcast_ref`. An unknown id is [`WorkloadState::NotFound`].
     async fn workload_stop(&self, request: WorkloadStopRequest) -> anyhow::Result<WorkloadStopResponse>;
+
+    /// What the host says of itself and its machine. Measuring how busy the machine is takes about 200 ms.
+    ///
+    /// # Errors
+    /// None today.
+    async fn heartbeat(&self) -> anyhow::Result<HostHeartbeat>;
 }
 
 /// Settings for a [`Host`].
@@ -81,9 +118,13 @@ pub struct HostBuilder {
     engine: Option<Engine>,
     friendly_name: String,
     http_handler: Option<Arc<dyn HostHandler>>,
+    plugins: Vec<Arc<dyn HostPlugin>>,
     guest_output: Arc<dyn GuestOutput>,
+    host_path_roots: Vec<PathBuf>,
     drain_patience: Duration,
     start_patience: Duration,
+    request_timeout: Option<Duration>,
+    instance_reuse: u32,
 }
 
 impl Default for HostBuilder {
@@ -92,15 +133,19 @@ impl Default for HostBuilder {
             engine: None,
             friendly_name: "wash".to_string(),
             http_handler: None,
+            plugins: Vec::new(),
             guest_output: Arc::new(HostStderr),
+            host_path_roots: Vec::new(),
             drain_patience: DRAIN_PATIENCE,
             start_patience: START_PATIENCE,
+            request_timeout: Some(REQUEST_TIMEOUT),
+            instance_reuse: 1,
         }
     }
 }
 
 impl HostBuilder {
-    /// A host with defaults for all but the HTTP handler.
+    /// A host with defaults for everything.
     pub fn new() -> Self {
         Self::default()
     }
@@ -117,15 +162,34 @@ impl HostBuilder {
         self
     }
 
-    /// What receives HTTP requests for the workloads.
+    /// What receives HTTP requests for the workloads; without it the workloads get none.
     pub fn with_http_handler(mut self, handler: Arc<dyn HostHandler>) -> Self {
         self.http_handler = Some(handler);
         self
     }
 
+    /// Adds a plugin.
+    ///
+    /// # Errors
+    /// [`BuildError::DuplicatePlugin`], found by `downcast_ref`.
+    pub fn with_plugin<P: HostPlugin>(mut self, plugin: Arc<P>) -> anyhow::Result<Self> {
+        let id = plugin.id();
+        if self.plugins.iter().any(|other| other.id() == id) {
+            return Err(BuildError::DuplicatePlugin { id }.into());
+        }
+        self.plugins.push(plugin);
+        Ok(self)
+    }
+
     /// Where guests' standard output and standard error go: by default both to the host program's standard error.
     pub fn with_guest_output(mut self, output: Arc<dyn GuestOutput>) -> Self {
         self.guest_output = output;
+        self
+    }
+
+    /// Lets workloads mount this directory of the host and what is in it. By default they can mount none.
+    pub fn with_host_path_root(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.host_path_roots.push(directory.into());
         self
     }
 
@@ -141,20 +205,46 @@ impl HostBuilder {
         self
     }
 
+    /// How long a request may take until it has a response, and how long a guest may compute between two parts of a
+    /// response's body: by default 60 seconds; `None` sets no limit. A workload's `request-timeout` goes first.
+    pub fn with_request_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How many requests an instance answers, one after the other, before it is thrown away: by default one, so that
+    /// nothing of a request is left for the next. A workload's `instance-reuse` goes first.
+    pub fn with_instance_reuse(mut self, requests: u32) -> Self {
+        self.instance_reuse = requests;
+        self
+    }
+
     /// Puts the host together. It serves nothing before it is started.
     ///
     /// # Errors
     /// [`BuildError`] or [`crate::engine::EngineError`], found by `downcast_ref`.
     pub fn build(self) -> anyhow::Result<Host> {
-        let http_handler = self.http_handler.ok_or(BuildError::NoHttpHandler)?;
         let engine = self.engine.map_or_else(|| Engine::builder().build(), Ok)?;
-        Ok(Host {
+        let resolve = |path: &PathBuf| {
+            path.canonicalize().map_err(|source| BuildError::HostPathRoot { path: path.clone(), source })
+        };
+        let resolver = Resolver {
             engine,
-            friendly_name: self.friendly_name,
-            http_handler,
-            guest_output: self.guest_output,
-            drain_patience: self.drain_patience,
+            plugins: self.plugins,
+            output: self.guest_output,
             start_patience: self.start_patience,
+            request_timeout: self.request_timeout,
+            instance_reuse: self.instance_reuse,
+            host_path_roots: self.host_path_roots.iter().map(resolve).collect::<Result<_, _>>()?,
+        };
+        Ok(Host {
+            id: uuid::Uuid::new_v4().to_string(),
+            friendly_name: self.friendly_name,
+            started_at: SystemTime::now(),
+            http_handler: self.http_handler,
+            resolver,
+            drain_patience: self.drain_patience,
+            events: broadcast::Sender::new(EVENTS_KEPT),
             registry: Arc::default(),
         })
     }
@@ -162,12 +252,13 @@ impl HostBuilder {
 
 /// A host of workloads.
 pub struct Host {
-    engine: Engine,
+    id: String,
     friendly_name: String,
-    http_handler: Arc<dyn HostHandler>,
-    guest_output: Arc<dyn GuestOutput>,
+    started_at: SystemTime,
+    http_handler: Option<Arc<dyn HostHandler>>,
+    resolver: Resolver,
     drain_patience: Duration,
-    start_patience: Duration,
+    events: broadcast::Sender<HostEvent>,
     registry: Arc<Mutex<Registry>>,
 }
 
@@ -179,18 +270,42 @@ struct Registry {
 
 enum Entry {
     Starting,
-    Running(Arc<ResolvedWorkload>),
+    Running(Arc<Running>),
     Stopping,
 }
 
+/// A workload at work.
+struct Running {
+    workload: Arc<ResolvedWorkload>,
+    bound: Mutex<Option<BoundPlugins>>,
+    service: Mutex<Option<ServiceTask>>,
+}
+
 impl Host {
-    /// Starts to answer requests. Until a workload is started, the answer says that there is none.
+    /// Starts the plugins, and then to answer requests. Until a workload is started, the answer says that there is
+    /// none.
     ///
     /// # Errors
-    /// What the HTTP handler says.
+    /// What a plugin or the HTTP handler says; plugins that have been started are stopped again.
     pub async fn start(self) -> anyhow::Result<Arc<Self>> {
-        self.http_handler.start().await?;
+        for (index, plugin) in self.resolver.plugins.iter().enumerate() {
+            if let Err(err) = plugin.start().await {
+                stop_plugins(&self.resolver.plugins[..index]).await;
+                return Err(err.context(format!("the plugin `{}` does not start", plugin.id())));
+            }
+        }
+        if let Some(handler) = &self.http_handler
+            && let Err(err) = handler.start().await
+        {
+            stop_plugins(&self.resolver.plugins).await;
+            return Err(err);
+        }
         Ok(Arc::new(self))
+    }
+
+    /// The host's id, new with each start.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// The name for people.
@@ -198,15 +313,22 @@ impl Host {
         &self.friendly_name
     }
 
-    /// Accepts no more connections, finishes the requests in flight, and then stops every workload. What is still in
-    /// flight when the host's patience ends is ended.
+    /// What happens from now on.
+    pub fn events(&self) -> broadcast::Receiver<HostEvent> {
+        self.events.subscribe()
+    }
+
+    /// Accepts no more connections, finishes the requests in flight, and then stops every workload and the plugins.
+    /// What is still in flight when the host's patience ends is ended.
     ///
     /// # Errors
     /// What the HTTP handler says.
     pub async fn stop(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
         self.registry().stopped = true;
-        self.http_handler.stop(self.drain_patience).await?;
+        if let Some(handler) = &self.http_handler {
+            handler.stop(self.drain_patience).await?;
+        }
         let workloads: Vec<_> = self.registry().workloads.keys().cloned().collect();
         for workload_id in workloads {
             if let Some(workload) = self.take_running(&workload_id) {
@@ -214,11 +336,12 @@ impl Host {
                 self.retire(workload, self.drain_patience.saturating_sub(begun.elapsed())).await;
             }
         }
+        stop_plugins(&self.resolver.plugins).await;
         Ok(())
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
-        lock(&self.registry)
+        locked(&self.registry)
     }
 
     /// Claims the id, so that two starts cannot both have it.
@@ -235,7 +358,7 @@ impl Host {
     }
 
     /// Marks a running workload as stopping and hands it over.
-    fn take_running(&self, workload_id: &str) -> Option<Arc<ResolvedWorkload>> {
+    fn take_running(&self, workload_id: &str) -> Option<Arc<Running>> {
         let mut registry = self.registry();
         let entry = registry.workloads.get_mut(workload_id)?;
         if !matches!(entry, Entry::Running(_)) {
@@ -248,21 +371,55 @@ impl Host {
     }
 
     /// Takes the workload out of routing, lets it finish, and forgets it, whether or not the caller keeps waiting.
-    async fn retire(&self, workload: Arc<ResolvedWorkload>, patience: Duration) {
-        self.http_handler.on_workload_unbind(workload.id());
+    async fn retire(&self, running: Arc<Running>, patience: Duration) {
+        if let Some(handler) = &self.http_handler {
+            handler.on_workload_unbind(running.workload.id());
+        }
         let registry = Arc::clone(&self.registry);
+        let events = self.events.clone();
         let retired = tokio::spawn(async move {
+            let workload = &running.workload;
             let ended = workload.drain(patience).await;
             if ended > 0 {
                 tracing::warn!(workload_id = workload.id(), "ended {ended} requests that did not finish in time");
             }
-            lock(&registry).workloads.remove(workload.id());
+            drop(locked(&running.service).take());
+            let bound = locked(&running.bound).take();
+            if let Some(bound) = bound {
+                bound.unbind().await;
+            }
+            let workload_id = workload.id().to_string();
+            locked(&registry).workloads.remove(&workload_id);
             // Unmapping machine code takes a while and must not hold up requests.
-            tokio::task::spawn_blocking(move || drop(workload));
+            tokio::task::spawn_blocking(move || drop(running));
+            _ = events.send(HostEvent::WorkloadStopped { workload_id });
         });
         if let Err(err) = retired.await {
             tracing::error!("stopping a workload failed: {err}");
         }
+    }
+
+    async fn start_workload(&self, request: WorkloadStartRequest) -> anyhow::Result<()> {
+        let workload_id = request.workload_id.clone();
+        let max_restarts = request.workload.service.as_ref().map(|service| service.max_restarts);
+        let reservation = self.reserve(&workload_id)?;
+        let Resolved { workload, bound } = self.resolver.resolve(request).await?;
+        // Routed before it counts as running: a stop that comes in between finds it still starting.
+        if let Some(handler) = &self.http_handler
+            && let Err(err) = handler.on_workload_resolved(Arc::clone(&workload))
+        {
+            bound.unbind().await;
+            return Err(err);
+        }
+        let service = workload.linked().service().zip(max_restarts).map(|(item, max_restarts)| {
+            ServiceTask::start(Arc::clone(workload.linked()), item, max_restarts, self.events.clone())
+        });
+        let running = Running { workload, bound: Mutex::new(Some(bound)), service: Mutex::new(service) };
+        if let Err(running) = reservation.fulfil(Arc::new(running)) {
+            self.retire(running, Duration::ZERO).await;
+            return Err(StartError::HostStopped.into());
+        }
+        Ok(())
     }
 }
 
@@ -270,28 +427,23 @@ impl Host {
 impl HostApi for Host {
     async fn workload_start(&self, request: WorkloadStartRequest) -> anyhow::Result<WorkloadStartResponse> {
         let workload_id = request.workload_id.clone();
-        let reservation = self.reserve(&workload_id)?;
-        let workload =
-            start::resolve(&self.engine, Arc::clone(&self.guest_output), self.start_patience, request).await?;
-        let workload = Arc::new(workload);
-        // Routed before it counts as running: a stop that comes in between finds it still starting.
-        self.http_handler.on_workload_resolved(Arc::clone(&workload))?;
-        if let Err(err) = reservation.fulfil(&workload) {
-            self.http_handler.on_workload_unbind(&workload_id);
-            return Err(err.into());
+        if let Err(err) = self.start_workload(request).await {
+            _ = self.events.send(HostEvent::WorkloadFailed { workload_id, reason: format!("{err:#}") });
+            return Err(err);
         }
+        _ = self.events.send(HostEvent::WorkloadStarted { workload_id: workload_id.clone() });
         let workload_status = status(workload_id, WorkloadState::Running, "the workload is running");
         Ok(WorkloadStartResponse { workload_status })
     }
 
     async fn workload_status(&self, request: WorkloadStatusRequest) -> anyhow::Result<WorkloadStatusResponse> {
         let (state, message) = match self.registry().workloads.get(&request.workload_id) {
-            Some(Entry::Starting) => (WorkloadState::Starting, "the workload is starting"),
-            Some(Entry::Running(_)) => (WorkloadState::Running, "the workload is running"),
-            Some(Entry::Stopping) => (WorkloadState::Stopping, "the workload is finishing its requests"),
-            None => (WorkloadState::NotFound, "no workload has this id"),
+            Some(Entry::Starting) => (WorkloadState::Starting, "the workload is starting".to_string()),
+            Some(Entry::Running(running)) => running.state(),
+            Some(Entry::Stopping) => (WorkloadState::Stopping, "the workload is finishing its requests".to_string()),
+            None => (WorkloadState::NotFound, "no workload has this id".to_string()),
         };
-        Ok(WorkloadStatusResponse { workload_status: status(request.workload_id, state, message) })
+        Ok(WorkloadStatusResponse { workload_status: status(request.workload_id, state, &message) })
     }
 
     async fn workload_stop(&self, request: WorkloadStopRequest) -> anyhow::Result<WorkloadStopResponse> {
@@ -308,6 +460,57 @@ impl HostApi for Host {
         };
         Ok(WorkloadStopResponse { workload_status: status(workload_id, state, message) })
     }
+
+    async fn heartbeat(&self) -> anyhow::Result<HostHeartbeat> {
+        let standing = {
+            let registry = self.registry();
+            let running = registry.workloads.values().filter_map(|entry| match entry {
+                Entry::Running(running) => Some(running),
+                Entry::Starting | Entry::Stopping => None,
+            });
+            let components: usize = running.clone().map(|running| running.workload.linked().items.len()).sum();
+            let worlds: Vec<_> = self.resolver.plugins.iter().map(|plugin| plugin.world()).collect();
+            heartbeat::Standing {
+                id: self.id.clone(),
+                friendly_name: self.friendly_name.clone(),
+                started_at: self.started_at,
+                component_count: components as u64,
+                workload_count: running.count() as u64,
+                imports: worlds.iter().flat_map(|world| world.imports.iter().cloned()).collect(),
+                exports: worlds.iter().flat_map(|world| world.exports.iter().cloned()).collect(),
+                http_port: self.http_handler.as_ref().and_then(|handler| handler.port()),
+            }
+        };
+        Ok(tokio::task::spawn_blocking(move || heartbeat::measure(standing)).await?)
+    }
+}
+
+impl Running {
+    /// What a service's end means for its workload depends on who else is there to work.
+    fn state(&self) -> (WorkloadState, String) {
+        let service = locked(&self.service).as_ref().map(ServiceTask::state);
+        let alone = self.workload.linked().items.len() == 1;
+        match service {
+            Some(ServiceState::Failed { reason }) => (WorkloadState::Error, format!("the service failed: {reason}")),
+            Some(ServiceState::Completed) if alone => {
+                (WorkloadState::Completed, "the service has finished".to_string())
+            }
+            Some(ServiceState::Completed) => {
+                (WorkloadState::Running, "the components are running, the service has finished".to_string())
+            }
+            Some(ServiceState::Running) | None => (WorkloadState::Running, "the workload is running".to_string()),
+        }
+    }
+}
+
+async fn stop_plugins(plugins: &[Arc<dyn HostPlugin>]) {
+    for plugin in plugins.iter().rev() {
+        match tokio::time::timeout(PLUGIN_PATIENCE, plugin.stop()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(err)) => tracing::warn!(plugin = plugin.id(), "a plugin failed to stop: {err:#}"),
+            Err(_) => tracing::warn!(plugin = plugin.id(), "a plugin did not stop within {PLUGIN_PATIENCE:?}"),
+        }
+    }
 }
 
 /// An id that is claimed for a start in progress; dropped, it is free again.
@@ -317,14 +520,15 @@ struct Reservation {
 }
 
 impl Reservation {
-    fn fulfil(mut self, workload: &Arc<ResolvedWorkload>) -> Result<(), StartError> {
-        let mut registry = lock(&self.registry);
+    /// Gives the workload back if the host has stopped meanwhile.
+    fn fulfil(mut self, running: Arc<Running>) -> Result<(), Arc<Running>> {
+        let mut registry = locked(&self.registry);
         if registry.stopped {
             drop(registry);
-            return Err(StartError::HostStopped);
+            return Err(running);
         }
         if let Some(workload_id) = self.workload_id.take() {
-            registry.workloads.insert(workload_id, Entry::Running(Arc::clone(workload)));
+            registry.workloads.insert(workload_id, Entry::Running(running));
         }
         drop(registry);
         Ok(())
@@ -334,14 +538,15 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(workload_id) = &self.workload_id {
-            lock(&self.registry).workloads.remove(workload_id);
+            locked(&self.registry).workloads.remove(workload_id);
         }
     }
 }
 
-/// No code panics while it holds this lock, and each change is a single step, so a poisoned registry is still whole.
-fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
-    registry.lock().unwrap_or_else(PoisonError::into_inner)
+/// No code panics while it holds one of the host's locks, and each change is a single step, so what a poisoned lock
+/// guards is still whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn status(workload_id: String, workload_state: WorkloadState, message: &str) -> WorkloadStatus {

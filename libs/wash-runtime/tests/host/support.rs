@@ -124,6 +124,7 @@ pub(crate) fn request(id: &str, bytes: Bytes, local_resources: LocalResources) -
             namespace: "test".to_string(),
             name: "workload".to_string(),
             components: vec![component],
+            host_interfaces: vec!["wasi:http/incoming-handler".parse().unwrap()],
             ..Workload::default()
         },
     }

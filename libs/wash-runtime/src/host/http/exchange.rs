@@ -1,25 +1,30 @@
-//! One request and its response: the router's choice, a fresh instance, and what to say when that fails.
+//! One request and its response: the router's choice, an instance, and what to say when that fails.
 //!
-//! It keeps no instance for the next request.
+//! Where the guest runs is the business of [`super::guest`].
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
-use http::{Request, Response, StatusCode};
+use futures_util::future::{Either, select};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use tokio::sync::oneshot;
-use wasmtime::component::Resource;
-use wasmtime::{PoolConcurrencyLimitError, Store};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Sleep;
+use wasmtime::PoolConcurrencyLimitError;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
-use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
 
-use super::response::{GuestBody, GuestTask, ResponseBody, text};
+use super::guest::{Guest, GuestResult};
+use super::response::{GuestBody, ResponseBody, text};
 use super::{RouteError, Router, authority};
-use crate::engine::GuestState;
-use crate::engine::workload::InFlight;
+use crate::engine::schedule::{DeadlineExceeded, Schedule};
+use crate::engine::workload::{InFlight, ResolvedWorkload};
 
 /// A workload that stops between being chosen and being joined has been replaced already, unless the host is stopping.
 const ROUTE_ATTEMPTS: usize = 8;
@@ -38,6 +43,12 @@ enum Fault {
     Stopped,
     /// The host's own code panicked on its behalf.
     Panicked,
+    /// It took longer than it may.
+    Overdue(DeadlineExceeded),
+    /// As many of its kind run as may run, and the line is full.
+    Busy,
+    /// The workload has no component for requests.
+    NoHandler,
 }
 
 /// Answers a request; every failure becomes a response as well.
@@ -68,35 +79,66 @@ fn choose<R: Router>(router: &R, parts: &http::request::Parts) -> Result<InFligh
 }
 
 async fn run(in_flight: InFlight, request: Request<Incoming>) -> Result<Response<ResponseBody>, Fault> {
+    let workload = Arc::clone(in_flight.workload());
+    let admitted = admit(&workload).await?;
     let method = request.method().clone();
-    let mut store = in_flight.workload().new_store();
-    let (sender, receiver) = oneshot::channel();
-    let mut http = store.data_mut().http();
-    let request = http.new_incoming_request(Scheme::Http, request).map_err(Fault::Failed)?;
-    let outparam = http.new_response_outparam(sender).map_err(Fault::Failed)?;
+    let schedule = Arc::new(Schedule::new(workload.http().request_timeout));
     let failed = Arc::new(AtomicBool::new(false));
-    let guest = tokio::spawn(run_guest(in_flight, store, request, outparam, Arc::clone(&failed)));
-    let guest = GuestTask::new(guest);
-    respond(receiver.await, method, guest, failed).await
+    let (sender, receiver) = oneshot::channel();
+    let task = GuestTask {
+        in_flight,
+        _admitted: admitted,
+        schedule: Arc::clone(&schedule),
+        request,
+        sender,
+        failed: Arc::clone(&failed),
+    };
+    let mut guest = Guest::new(workload.linked().engine().clone(), schedule, task.run());
+    let response = head(&mut guest, receiver).await?;
+    Ok(GuestBody::attach(response, &method, guest, failed))
 }
 
-async fn respond(
-    answer: Result<GuestResponse, oneshot::error::RecvError>,
-    method: http::Method,
-    guest: GuestTask<wasmtime::Result<()>>,
-    failed: Arc<AtomicBool>,
-) -> Result<Response<ResponseBody>, Fault> {
-    match answer {
-        Ok(Ok(response)) => Ok(GuestBody::attach(response, &method, guest, failed)),
-        Ok(Err(code)) => Err(Fault::Refused(code)),
-        // The store, and with it the place for the response, is gone: the guest has ended.
-        Err(_) => match guest.finished().await {
-            Some(Ok(())) => Err(Fault::Silent),
-            Some(Err(err)) if err.is::<Stopped>() => Err(Fault::Stopped),
-            Some(Err(err)) => Err(Fault::Failed(err)),
-            None => Err(Fault::Panicked),
-        },
+/// Waits until the component may be invoked once more.
+async fn admit(workload: &ResolvedWorkload) -> Result<Option<OwnedSemaphorePermit>, Fault> {
+    let handler = workload.handler().ok_or(Fault::NoHandler)?;
+    if let Some(share) = &workload.linked().items[handler.item].cpu_share {
+        let debt = share.debt();
+        if !debt.is_zero() {
+            tokio::time::sleep(debt).await;
+        }
     }
+    match workload.handler_admission() {
+        Some(gate) if !gate.is_open() => gate.admit().await.map_err(|_| Fault::Busy),
+        _ => Ok(None),
+    }
+}
+
+/// Drives the guest until it has given a response.
+async fn head(
+    guest: &mut Guest,
+    mut receiver: oneshot::Receiver<GuestResponse>,
+) -> Result<Response<HyperOutgoingBody>, Fault> {
+    let mut overdue: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        let ended = guest.poll(cx);
+        // The response may have come in the same moment in which the guest ended.
+        match Pin::new(&mut receiver).poll(cx) {
+            Poll::Ready(Ok(Ok(response))) => return Poll::Ready(Ok(response)),
+            Poll::Ready(Ok(Err(code))) => return Poll::Ready(Err(Fault::Refused(code))),
+            Poll::Ready(Err(_)) | Poll::Pending => {}
+        }
+        if let Poll::Ready(result) = ended {
+            return Poll::Ready(Err(Fault::of(result)));
+        }
+        if overdue.is_none() {
+            overdue = guest.schedule().deadline().map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
+        }
+        match &mut overdue {
+            Some(overdue) => overdue.as_mut().poll(cx).map(|()| Err(Fault::Overdue(guest.schedule().exceeded()))),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// The workload stopped and had no patience left.
@@ -104,28 +146,79 @@ async fn respond(
 #[error("the workload has stopped")]
 struct Stopped;
 
-async fn run_guest(
+/// All that a guest's run needs.
+struct GuestTask {
     in_flight: InFlight,
-    mut store: Store<GuestState>,
-    request: Resource<HostIncomingRequest>,
-    outparam: Resource<HostResponseOutparam>,
+    _admitted: Option<OwnedSemaphorePermit>,
+    schedule: Arc<Schedule>,
+    request: Request<Incoming>,
+    sender: oneshot::Sender<GuestResponse>,
     failed: Arc<AtomicBool>,
-) -> wasmtime::Result<()> {
-    let workload = in_flight.workload();
-    let result = tokio::select! {
-        result = async {
-            let proxy = workload.component().instantiate_async(&mut store).await?;
-            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, outparam).await
-        } => result,
-        () = workload.cancelled() => Err(Stopped.into()),
-    };
+}
+
+impl GuestTask {
+    async fn run(self) -> GuestResult {
+        let Self { in_flight, _admitted, schedule, request, sender, failed } = self;
+        let workload = in_flight.workload();
+        let cancelled = std::pin::pin!(workload.cancelled());
+        let call = std::pin::pin!(call(workload, schedule, request, sender, &failed));
+        match select(call, cancelled).await {
+            Either::Left((result, _)) => result,
+            Either::Right(((), _)) => {
+                failed.store(true, Ordering::Release);
+                Err(Stopped.into())
+            }
+        }
+    }
+}
+
+/// Hands the request to an instance, and keeps the instance for the next one where the workload allows it.
+async fn call(
+    workload: &ResolvedWorkload,
+    schedule: Arc<Schedule>,
+    request: Request<Incoming>,
+    sender: oneshot::Sender<GuestResponse>,
+    failed: &AtomicBool,
+) -> GuestResult {
+    let result = async {
+        let mut instance = workload.take_instance(schedule).await?;
+        let mut http = instance.store.data_mut().http();
+        let request = http.new_incoming_request(Scheme::Http, request)?;
+        let outparam = http.new_response_outparam(sender)?;
+        let called = instance.proxy.wasi_http_incoming_handler().call_handle(&mut instance.store, request, outparam);
+        match called.await {
+            Ok(()) => {
+                workload.give_back(instance);
+                Ok(())
+            }
+            Err(err) => {
+                // Before the store is dropped, which ends the body that a response may have already.
+                failed.store(true, Ordering::Release);
+                Err(err)
+            }
+        }
+    }
+    .await;
     if let Err(err) = &result {
-        // Before the store is dropped, which ends the body that a response may have already.
         failed.store(true, Ordering::Release);
         tracing::error!(workload_id = workload.id(), workload = workload.name(), "a request failed: {err:?}");
     }
-    drop(store);
     result
+}
+
+impl Fault {
+    /// Why a guest that has ended gave no response.
+    fn of(result: Option<GuestResult>) -> Self {
+        match result {
+            Some(Ok(())) => Self::Silent,
+            Some(Err(err)) if err.is::<Stopped>() => Self::Stopped,
+            Some(Err(err)) => match err.downcast::<DeadlineExceeded>() {
+                Ok(exceeded) => Self::Overdue(exceeded),
+                Err(err) => Self::Failed(err),
+            },
+            None => Self::Panicked,
+        }
+    }
 }
 
 impl Fault {
@@ -149,6 +242,16 @@ impl Fault {
                 text(StatusCode::INTERNAL_SERVER_ERROR, "the component returned without a response to this request")
             }
             Self::Stopped => text(StatusCode::SERVICE_UNAVAILABLE, "the workload stopped during this request"),
+            Self::Overdue(exceeded) => {
+                text(StatusCode::GATEWAY_TIMEOUT, &format!("the component did not answer: {exceeded}"))
+            }
+            Self::Busy => {
+                let mut response =
+                    text(StatusCode::SERVICE_UNAVAILABLE, "the component has as many requests as it may");
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                response
+            }
+            Self::NoHandler => text(StatusCode::NOT_FOUND, "the workload answers no HTTP requests"),
             Self::Panicked => {
                 text(StatusCode::INTERNAL_SERVER_ERROR, "the host itself failed on this request; its log says more")
             }

@@ -12,6 +12,7 @@ use crate::engine::workload::ResolvedWorkload;
 mod authority;
 mod connection;
 mod exchange;
+mod guest;
 mod response;
 mod router;
 mod server;
@@ -42,4 +43,9 @@ pub trait HostHandler: Send + Sync + 'static {
 
     /// From now on the workload gets no new requests.
     fn on_workload_unbind(&self, workload_id: &str);
+
+    /// The port on which it receives requests, if there is one.
+    fn port(&self) -> Option<u16> {
+        None
+    }
 }

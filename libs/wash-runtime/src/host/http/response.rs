@@ -1,20 +1,26 @@
 //! Bodies of responses: a guest's stream, or a sentence from the host.
 //!
-//! A guest's body holds on to its guest, so that a client that goes away takes the guest with it.
+//! A guest's body drives its guest, so that a client that reads slowly slows the guest down, and one that goes away takes
+//! the guest with it.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use tokio::task::JoinHandle;
 use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+
+use super::guest::Guest;
+
+/// A body that is complete with its head and not larger is sent in one piece.
+const LARGEST_WHOLE_BODY: usize = 64 * 1024;
 
 /// A response's body.
 pub(super) enum ResponseBody {
@@ -30,42 +36,12 @@ pub(super) fn text(status: StatusCode, message: &str) -> Response<ResponseBody> 
     response
 }
 
-/// A guest at work on a request. Dropped, it is ended.
-pub(super) struct GuestTask<T> {
-    task: Option<JoinHandle<T>>,
-}
-
-impl<T> GuestTask<T> {
-    pub(super) fn new(task: JoinHandle<T>) -> Self {
-        Self { task: Some(task) }
-    }
-
-    /// Lets the guest go on by itself.
-    fn detach(&mut self) {
-        self.task = None;
-    }
-
-    /// What the guest's task returned; `None` if it panicked.
-    pub(super) async fn finished(mut self) -> Option<T> {
-        match &mut self.task {
-            Some(task) => task.await.ok(),
-            None => None,
-        }
-    }
-}
-
-impl<T> Drop for GuestTask<T> {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
-}
-
 /// The body that a guest writes while it is being sent.
 pub(super) struct GuestBody {
+    /// What was there of the body when its head was sent.
+    first: VecDeque<Frame<Bytes>>,
     body: HyperOutgoingBody,
-    guest: GuestTask<wasmtime::Result<()>>,
+    guest: Guest,
     failed: Arc<AtomicBool>,
     delivery: Delivery,
 }
@@ -81,17 +57,68 @@ enum Delivery {
 }
 
 impl GuestBody {
-    /// Joins a response to the guest that still writes its body. `failed` is set before the body of a guest that
-    /// failed ends, because an end alone looks the same as success.
+    /// Joins a response to the guest that writes its body. `failed` is set before the body of a guest that failed ends,
+    /// because an end alone looks the same as success.
     pub(super) fn attach(
         response: Response<HyperOutgoingBody>,
         method: &Method,
-        guest: GuestTask<wasmtime::Result<()>>,
+        guest: Guest,
         failed: Arc<AtomicBool>,
     ) -> Response<ResponseBody> {
         let delivery = Delivery::of(&response, method);
-        response.map(|body| ResponseBody::Guest(Self { body, guest, failed, delivery }))
+        let (parts, mut body) = response.into_parts();
+        if guest.has_ended() && !failed.load(Ordering::Acquire) && !matches!(delivery, Delivery::Nothing) {
+            match whole(&mut body) {
+                Collected::Whole(bytes) => return Response::from_parts(parts, ResponseBody::Text(Full::new(bytes))),
+                Collected::Part(first) => {
+                    let body = Self { first, body, guest, failed, delivery };
+                    return Response::from_parts(parts, ResponseBody::Guest(body));
+                }
+            }
+        }
+        let body = Self { first: VecDeque::new(), body, guest, failed, delivery };
+        Response::from_parts(parts, ResponseBody::Guest(body))
     }
+}
+
+/// What of a body was there at once.
+enum Collected {
+    Whole(Bytes),
+    Part(VecDeque<Frame<Bytes>>),
+}
+
+/// Takes what is there of the body of a guest that has ended, without waiting.
+fn whole(body: &mut HyperOutgoingBody) -> Collected {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut frames = VecDeque::new();
+    let mut size = 0;
+    while size <= LARGEST_WHOLE_BODY {
+        match Pin::new(&mut *body).poll_frame(&mut cx) {
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                size += frame.data_ref().map_or(0, Bytes::len);
+                frames.push_back(frame);
+            }
+            Poll::Ready(None) => return Collected::Whole(joined(frames, size)),
+            Poll::Ready(Some(Ok(trailers))) => {
+                frames.push_back(trailers);
+                break;
+            }
+            // An error comes again when the connection asks.
+            Poll::Ready(Some(Err(_))) | Poll::Pending => break,
+        }
+    }
+    Collected::Part(frames)
+}
+
+fn joined(mut frames: VecDeque<Frame<Bytes>>, size: usize) -> Bytes {
+    if frames.len() <= 1 {
+        return frames.pop_front().and_then(|frame| frame.into_data().ok()).unwrap_or_default();
+    }
+    let mut bytes = BytesMut::with_capacity(size);
+    for frame in frames {
+        bytes.extend_from_slice(&frame.into_data().unwrap_or_default());
+    }
+    bytes.freeze()
 }
 
 impl Delivery {
@@ -121,7 +148,18 @@ impl Body for GuestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
+        let frame = match this.first.pop_front() {
+            Some(frame) => Some(Ok(frame)),
+            None => match Pin::new(&mut this.body).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    // The guest may write what is missing; that it has ended says nothing that the body will not say.
+                    _ = this.guest.poll(cx);
+                    std::task::ready!(Pin::new(&mut this.body).poll_frame(cx))
+                }
+            },
+        };
+        this.guest.schedule().extend();
         match &frame {
             Some(Ok(frame)) => this.delivery.sent(frame.data_ref().map_or(0, Bytes::len)),
             Some(Err(_)) => {}
@@ -135,18 +173,18 @@ impl Body for GuestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.first.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        if self.first.is_empty() { self.body.size_hint() } else { SizeHint::default() }
     }
 }
 
 impl Drop for GuestBody {
     fn drop(&mut self) {
         // The client has all there is, and what the guest does after its response is its own business.
-        if self.delivery.is_complete() || self.body.is_end_stream() {
+        if self.delivery.is_complete() || self.is_end_stream() {
             self.guest.detach();
         }
     }

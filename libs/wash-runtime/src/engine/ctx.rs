@@ -1,0 +1,217 @@
+//! The host's side of a guest: what the host functions that a guest calls find in its store.
+//!
+//! A store lives for one invocation, a service's store for one run. It holds one instance, and instances of those
+//! siblings that the first one calls. A guest gets WASI 0.2 and outgoing HTTP, and of files, sockets and the environment
+//! only what its workload says.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use wasmtime::component::{Instance, Linker, ResourceTable};
+use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::linked::{Item, Linked};
+use super::memory::BudgetShare;
+use super::outgoing::OutgoingPolicy;
+use super::schedule::Schedule;
+use crate::types::LocalResources;
+
+/// Epochs that a guest may compute before it has to let others run.
+const EPOCHS_BEFORE_YIELD: u64 = 1;
+
+/// Calls from sibling to sibling that may stand on one another. Each of them takes a stack of its own.
+pub(super) const MAX_CALL_DEPTH: usize = 32;
+
+/// What the host keeps for one store.
+///
+/// While a guest runs, one item (a component or the service) is active: the one whose code called the host.
+pub struct Ctx {
+    linked: Arc<Linked>,
+    schedule: Arc<Schedule>,
+    active: ItemState,
+    /// Items that have called the active one, and items that were called earlier.
+    resting: Vec<ItemState>,
+    instances: Vec<(usize, Instance)>,
+    pub(super) call_depth: usize,
+    table: ResourceTable,
+    http: WasiHttpCtx,
+    memory: BudgetShare,
+}
+
+/// The host's side of one item in one store.
+struct ItemState {
+    index: usize,
+    wasi: WasiCtx,
+    outgoing: OutgoingPolicy,
+    memory_used: usize,
+}
+
+impl Ctx {
+    /// The id of the workload that the guest belongs to.
+    pub fn workload_id(&self) -> &str {
+        &self.linked.identity.id
+    }
+
+    /// The workload's name.
+    pub fn workload_name(&self) -> &str {
+        &self.linked.identity.name
+    }
+
+    /// The workload's namespace.
+    pub fn workload_namespace(&self) -> &str {
+        &self.linked.identity.namespace
+    }
+
+    /// The id of the component or service whose code runs: a component's name, or `service`.
+    pub fn component_id(&self) -> &str {
+        &self.item().id
+    }
+
+    /// What the component or service whose code runs may use.
+    pub fn local_resources(&self) -> &LocalResources {
+        &self.item().local_resources
+    }
+
+    /// Resources that the store's guests hold handles to.
+    pub fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    /// What a plugin has attached to the item whose code runs, by [`super::workload::ItemBase::set_binding`].
+    pub fn binding<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.item().bindings.get::<T>()
+    }
+
+    pub(crate) fn schedule(&self) -> &Arc<Schedule> {
+        &self.schedule
+    }
+
+    /// Gives a store that is used again the time of its next invocation.
+    pub(crate) fn set_schedule(&mut self, schedule: Arc<Schedule>) {
+        self.schedule = schedule;
+    }
+
+    pub(super) fn linked(&self) -> &Arc<Linked> {
+        &self.linked
+    }
+
+    pub(super) fn item(&self) -> &Item {
+        self.linked.item(self.active.index)
+    }
+
+    /// Makes another item the active one and returns which it was before.
+    pub(super) fn activate(&mut self, index: usize) -> wasmtime::Result<usize> {
+        let before = self.active.index;
+        if before != index {
+            let next = match self.resting.iter().position(|state| state.index == index) {
+                Some(position) => self.resting.swap_remove(position),
+                None => ItemState::new(&self.linked, index)?,
+            };
+            let resting = std::mem::replace(&mut self.active, next);
+            self.resting.push(resting);
+        }
+        Ok(before)
+    }
+
+    pub(super) fn instance(&self, index: usize) -> Option<Instance> {
+        self.instances.iter().find(|(item, _)| *item == index).map(|(_, instance)| *instance)
+    }
+
+    pub(crate) fn set_instance(&mut self, index: usize, instance: Instance) {
+        self.instances.push((index, instance));
+    }
+
+    /// Decides what happens to a guest that has computed for an epoch.
+    fn on_epoch(&self) -> wasmtime::Result<UpdateDeadline> {
+        self.schedule.computed()?;
+        let rest = self.item().cpu_share.as_ref().map(|share| share.spend()).filter(|rest| !rest.is_zero());
+        Ok(match rest {
+            Some(rest) => UpdateDeadline::YieldCustom(EPOCHS_BEFORE_YIELD, Box::pin(tokio::time::sleep(rest))),
+            // Tokio's own yield goes behind the I/O driver. A plain wake-up would keep the worker busy with guests that
+            // compute, and it would look for new requests only every sixty-first turn.
+            None => UpdateDeadline::YieldCustom(EPOCHS_BEFORE_YIELD, Box::pin(tokio::task::yield_now())),
+        })
+    }
+}
+
+impl std::fmt::Debug for Ctx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ctx")
+            .field("workload_id", &self.workload_id())
+            .field("component_id", &self.component_id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ItemState {
+    fn new(linked: &Linked, index: usize) -> wasmtime::Result<Self> {
+        let item = linked.item(index);
+        Ok(Self {
+            index,
+            wasi: item.new_wasi()?,
+            outgoing: OutgoingPolicy { allowed_hosts: Arc::clone(&item.allowed_hosts) },
+            memory_used: 0,
+        })
+    }
+}
+
+impl WasiView for Ctx {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.active.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Ctx {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.active.outgoing }
+    }
+}
+
+/// Keeps the sum of an item's memories under its limit, and all guests under the engine's. Beyond either the guest's
+/// own request for memory fails, which it may handle.
+impl ResourceLimiter for Ctx {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let more = desired.saturating_sub(current);
+        let used = self.active.memory_used.saturating_add(more);
+        if self.item().memory_limit.is_some_and(|limit| used > limit) || !self.memory.grow(more) {
+            return Ok(false);
+        }
+        self.active.memory_used = used;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}
+
+/// All that components may import without asking, for every workload of an engine.
+pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Ctx>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    Ok(linker)
+}
+
+/// A store for one invocation, with the item active that is invoked.
+pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedule>) -> wasmtime::Result<Store<Ctx>> {
+    let engine = linked.engine();
+    let ctx = Ctx {
+        linked: Arc::clone(linked),
+        schedule,
+        active: ItemState::new(linked, index)?,
+        resting: Vec::new(),
+        instances: Vec::new(),
+        call_depth: 0,
+        table: ResourceTable::new(),
+        http: WasiHttpCtx::new(),
+        memory: BudgetShare::new(Arc::clone(engine.memory_budget())),
+    };
+    let mut store = Store::new(engine.inner(), ctx);
+    store.limiter(|ctx| ctx);
+    store.set_epoch_deadline(EPOCHS_BEFORE_YIELD);
+    store.epoch_deadline_callback(|store| store.data().on_epoch());
+    Ok(store)
+}

@@ -1,0 +1,92 @@
+//! How much memory guests may have: each instance for itself, and all instances of an engine together.
+//!
+//! It counts linear memory only; tables are bounded by the engine's pool.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Linear memory that all instances of an engine have together.
+#[derive(Debug)]
+pub(crate) struct MemoryBudget {
+    limit: usize,
+    used: AtomicUsize,
+}
+
+impl MemoryBudget {
+    /// Three quarters of the machine's memory (of the control group's, where that is less), so that guests that take
+    /// all they can get do not take the host's own.
+    pub(crate) fn of_this_machine() -> Self {
+        let limit = sysinfo::System::new().map_or(0, |mut system| {
+            system.refresh_memory();
+            system.cgroup_limits().map_or(system.total_memory(), |limits| limits.total_memory)
+        });
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        // A system that does not tell is taken to have enough.
+        Self::new(if limit == 0 { usize::MAX } else { limit / 4 * 3 })
+    }
+
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, used: AtomicUsize::new(0) }
+    }
+
+    /// Bytes that instances have at the moment.
+    #[cfg(test)]
+    fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|used| *used <= self.limit)
+        });
+        taken.is_ok()
+    }
+}
+
+/// One store's part of the budget; dropped, it is given back.
+#[derive(Debug)]
+pub(crate) struct BudgetShare {
+    budget: Arc<MemoryBudget>,
+    used: usize,
+}
+
+impl BudgetShare {
+    pub(crate) fn new(budget: Arc<MemoryBudget>) -> Self {
+        Self { budget, used: 0 }
+    }
+
+    /// Takes more, unless the engine's guests together would have too much, or this store more than half of it all.
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let used = self.used.saturating_add(bytes);
+        if used > self.budget.limit / 2 || !self.budget.take(bytes) {
+            return false;
+        }
+        self.used = used;
+        true
+    }
+}
+
+impl Drop for BudgetShare {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.used, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_given_back_and_none_takes_more_than_half() {
+        let budget = Arc::new(MemoryBudget::new(100));
+        let mut one = BudgetShare::new(Arc::clone(&budget));
+        let mut other = BudgetShare::new(Arc::clone(&budget));
+        assert!(!one.grow(51));
+        assert!(one.grow(50));
+        assert!(!one.grow(1));
+        assert!(other.grow(40));
+        assert_eq!(budget.used(), 90);
+        drop(one);
+        assert_eq!(budget.used(), 40);
+    }
+}

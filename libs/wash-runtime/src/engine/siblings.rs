@@ -1,0 +1,313 @@
+//! Calls between the components of one workload: an import of one is linked to the export of another.
+//!
+//! Both live in one store, so that resources, and the streams of `wasi:io`, can pass between them. The sibling is
+//! instantiated when it is first called. A service's store lives long while components keep no state between
+//! invocations: its calls get a fresh store each, unless they pass resources.
+
+use std::sync::Arc;
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
+use wasmtime::component::{
+    Component, ComponentExportIndex, Func, Instance, LinkerInstance, Resource, ResourceAny, ResourceType, Val,
+};
+
+use super::ctx::{Ctx, MAX_CALL_DEPTH, new_store};
+use super::linked::Role;
+use super::schedule::Schedule;
+
+/// A resource of a sibling, as the component that imports it sees it.
+struct SiblingResource {
+    resource: ResourceAny,
+    item: usize,
+}
+
+/// An interface that a component exports to its siblings.
+pub(crate) struct SiblingInterface<'a> {
+    /// The exporting item.
+    pub(crate) item: usize,
+    pub(crate) component: &'a Component,
+    /// The name under which it is exported.
+    pub(crate) export: &'a str,
+    /// The role of the item that imports it.
+    pub(crate) importer: Role,
+}
+
+/// One function of such an interface.
+struct SiblingFunction {
+    item: usize,
+    export: ComponentExportIndex,
+    /// The interface's own resources.
+    resources: Arc<[ComponentExportIndex]>,
+    place: Place,
+}
+
+/// Which store a sibling runs in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Callers,
+    Fresh,
+}
+
+/// A chain of calls between siblings has become too long.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {MAX_CALL_DEPTH} calls between components stand on one another")]
+struct CallsTooDeep;
+
+/// Defines a sibling's interface in the linker of the component that imports it.
+pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterface<'_>) -> wasmtime::Result<()> {
+    let engine = sibling.component.engine();
+    let component_type = sibling.component.component_type();
+    let exported = component_type.get_export(engine, sibling.export).map(|export| export.ty);
+    let Some(ComponentItem::ComponentInstance(interface)) = exported else {
+        wasmtime::bail!("`{}` is not an interface", sibling.export);
+    };
+    let Some(parent) = sibling.component.get_export_index(None, sibling.export) else {
+        wasmtime::bail!("`{}` is not exported", sibling.export);
+    };
+    let index = |name: &str| {
+        sibling
+            .component
+            .get_export_index(Some(&parent), name)
+            .ok_or_else(|| wasmtime::format_err!("`{name}` is not exported"))
+    };
+    let own = own_resources(sibling.component, &interface);
+    let resources = own.iter().map(|name| index(name)).collect::<wasmtime::Result<Arc<[_]>>>()?;
+    for name in &own {
+        let item = sibling.item;
+        linker.resource_async(name, ResourceType::host::<SiblingResource>(), move |store, rep| {
+            Box::new(drop_resource(store, item, rep))
+        })?;
+    }
+    for (name, export) in interface.exports(engine) {
+        let ComponentItem::ComponentFunc(function) = export.ty else { continue };
+        let place = match sibling.importer {
+            Role::Service if is_plain(&function) => Place::Fresh,
+            Role::Service | Role::Component => Place::Callers,
+        };
+        let function = Arc::new(SiblingFunction {
+            item: sibling.item,
+            export: index(name)?,
+            resources: Arc::clone(&resources),
+            place,
+        });
+        linker.func_new_async(name, move |store, _, parameters, results| {
+            let function = Arc::clone(&function);
+            Box::new(async move { function.call(store, parameters, results).await })
+        })?;
+    }
+    Ok(())
+}
+
+/// Names of the resources that an interface itself defines; those it uses from its component's imports are not.
+fn own_resources(component: &Component, interface: &ComponentInstance) -> Vec<String> {
+    let engine = component.engine();
+    let component_type = component.component_type();
+    let imported: Vec<ResourceType> = component_type
+        .imports(engine)
+        .filter_map(|(_, import)| match import.ty {
+            ComponentItem::ComponentInstance(instance) => Some(instance),
+            _ => None,
+        })
+        .flat_map(|instance| resources(engine, &instance).map(|(_, resource)| resource).collect::<Vec<_>>())
+        .collect();
+    resources(engine, interface)
+        .filter(|(_, resource)| !imported.contains(resource))
+        .map(|(name, _)| name.to_string())
+        .collect()
+}
+
+fn resources<'a>(
+    engine: &'a wasmtime::Engine,
+    interface: &'a ComponentInstance,
+) -> impl Iterator<Item = (&'a str, ResourceType)> {
+    interface.exports(engine).filter_map(|(name, export)| match export.ty {
+        ComponentItem::Resource(resource) => Some((name, resource)),
+        _ => None,
+    })
+}
+
+/// Whether a function passes values alone, which can go from store to store.
+fn is_plain(function: &ComponentFunc) -> bool {
+    !function.params().map(|(_, parameter)| parameter).chain(function.results()).any(|value| holds_handles(&value))
+}
+
+fn holds_handles(value: &Type) -> bool {
+    match value {
+        Type::Own(_) | Type::Borrow(_) | Type::Future(_) | Type::Stream(_) | Type::ErrorContext => true,
+        Type::List(list) => holds_handles(&list.ty()),
+        Type::FixedLengthList(list) => holds_handles(&list.ty()),
+        Type::Map(map) => holds_handles(&map.key()) || holds_handles(&map.value()),
+        Type::Record(record) => record.fields().any(|field| holds_handles(&field.ty)),
+        Type::Tuple(tuple) => tuple.types().any(|value| holds_handles(&value)),
+        Type::Variant(variant) => variant.cases().filter_map(|case| case.ty).any(|value| holds_handles(&value)),
+        Type::Option(option) => holds_handles(&option.ty()),
+        Type::Result(result) => result.ok().into_iter().chain(result.err()).any(|value| holds_handles(&value)),
+        _ => false,
+    }
+}
+
+impl SiblingFunction {
+    async fn call(
+        &self,
+        mut store: StoreContextMut<'_, Ctx>,
+        parameters: &[Val],
+        results: &mut [Val],
+    ) -> wasmtime::Result<()> {
+        if self.place == Place::Fresh {
+            return self.call_fresh(store, parameters, results).await;
+        }
+        if store.data().call_depth >= MAX_CALL_DEPTH {
+            return Err(CallsTooDeep.into());
+        }
+        let caller = store.data_mut().activate(self.item)?;
+        store.data_mut().call_depth += 1;
+        let result = self.call_in_store(&mut store, parameters, results).await;
+        store.data_mut().call_depth -= 1;
+        store.data_mut().activate(caller)?;
+        result
+    }
+
+    async fn call_in_store(
+        &self,
+        store: &mut StoreContextMut<'_, Ctx>,
+        parameters: &[Val],
+        results: &mut [Val],
+    ) -> wasmtime::Result<()> {
+        let instance = instance_of(store, self.item).await?;
+        let function = self.function(instance, &mut *store)?;
+        let mut handles = Handles { sibling: self, own: None, borrowed: Vec::new() };
+        let mut arguments = parameters.to_vec();
+        for argument in &mut arguments {
+            walk(argument, &mut |resource| handles.to_sibling(store, resource))?;
+        }
+        function.call_async(&mut *store, &arguments, results).await?;
+        for resource in std::mem::take(&mut handles.borrowed) {
+            resource.resource_drop_async(&mut *store).await?;
+        }
+        for result in results {
+            walk(result, &mut |resource| handles.to_caller(store, instance, resource))?;
+        }
+        Ok(())
+    }
+
+    async fn call_fresh(
+        &self,
+        store: StoreContextMut<'_, Ctx>,
+        parameters: &[Val],
+        results: &mut [Val],
+    ) -> wasmtime::Result<()> {
+        let linked = Arc::clone(store.data().linked());
+        let mut fresh = new_store(&linked, self.item, Arc::new(Schedule::new(linked.engine().call_timeout())))?;
+        let instance = linked.item(self.item).pre.instantiate_async(&mut fresh).await?;
+        fresh.data_mut().set_instance(self.item, instance);
+        let function = self.function(instance, &mut fresh)?;
+        function.call_async(&mut fresh, parameters, results).await
+    }
+
+    fn function(&self, instance: Instance, store: impl wasmtime::AsContextMut) -> wasmtime::Result<Func> {
+        instance
+            .get_func(store, self.export)
+            .ok_or_else(|| wasmtime::format_err!("a component does not export what it said it would"))
+    }
+}
+
+/// The store's instance of an item, made if there is none yet.
+async fn instance_of(store: &mut StoreContextMut<'_, Ctx>, item: usize) -> wasmtime::Result<Instance> {
+    if let Some(instance) = store.data().instance(item) {
+        return Ok(instance);
+    }
+    let pre = store.data().linked().item(item).pre.clone();
+    let instance = pre.instantiate_async(&mut *store).await?;
+    store.data_mut().set_instance(item, instance);
+    Ok(instance)
+}
+
+/// Exchanges handles at the border between two components.
+struct Handles<'a> {
+    sibling: &'a SiblingFunction,
+    /// The types of the sibling's own resources, once they are asked for.
+    own: Option<Vec<ResourceType>>,
+    /// Handles that are lent to the sibling for the time of the call.
+    borrowed: Vec<ResourceAny>,
+}
+
+impl Handles<'_> {
+    /// A handle of the caller becomes one of the sibling.
+    fn to_sibling(
+        &mut self,
+        store: &mut StoreContextMut<'_, Ctx>,
+        resource: ResourceAny,
+    ) -> wasmtime::Result<ResourceAny> {
+        if resource.ty() != ResourceType::host::<SiblingResource>() {
+            if !resource.owned() {
+                self.borrowed.push(resource);
+            }
+            return Ok(resource);
+        }
+        let handle: Resource<SiblingResource> = resource.try_into_resource(&mut *store)?;
+        let table = store.data_mut().table();
+        let resource = table.get(&handle)?;
+        if resource.item != self.sibling.item {
+            // Of a third component, which both know under the same name.
+            return ResourceAny::try_from_resource(handle, store);
+        }
+        if handle.owned() { Ok(table.delete(handle)?.resource) } else { Ok(resource.resource) }
+    }
+
+    /// A handle that the sibling returned becomes one of the caller.
+    fn to_caller(
+        &mut self,
+        store: &mut StoreContextMut<'_, Ctx>,
+        instance: Instance,
+        resource: ResourceAny,
+    ) -> wasmtime::Result<ResourceAny> {
+        let own = self.own.get_or_insert_with(|| {
+            self.sibling.resources.iter().filter_map(|index| instance.get_resource(&mut *store, *index)).collect()
+        });
+        if !own.contains(&resource.ty()) {
+            return Ok(resource);
+        }
+        let handle = store.data_mut().table().push(SiblingResource { resource, item: self.sibling.item })?;
+        ResourceAny::try_from_resource(handle, store)
+    }
+}
+
+/// The importing component has dropped its handle.
+async fn drop_resource(mut store: StoreContextMut<'_, Ctx>, item: usize, rep: u32) -> wasmtime::Result<()> {
+    let dropped = store.data_mut().table().delete(Resource::<SiblingResource>::new_own(rep))?;
+    let caller = store.data_mut().activate(item)?;
+    let result = dropped.resource.resource_drop_async(&mut store).await;
+    store.data_mut().activate(caller)?;
+    result
+}
+
+/// Replaces every handle in a value.
+fn walk(
+    value: &mut Val,
+    exchange: &mut dyn FnMut(ResourceAny) -> wasmtime::Result<ResourceAny>,
+) -> wasmtime::Result<()> {
+    match value {
+        Val::Resource(resource) => *resource = exchange(*resource)?,
+        Val::List(values) | Val::Tuple(values) | Val::FixedLengthList(values) => {
+            for value in values {
+                walk(value, exchange)?;
+            }
+        }
+        Val::Map(entries) => {
+            for (key, value) in entries {
+                walk(key, exchange)?;
+                walk(value, exchange)?;
+            }
+        }
+        Val::Record(fields) => {
+            for (_, value) in fields {
+                walk(value, exchange)?;
+            }
+        }
+        Val::Variant(_, Some(value)) | Val::Option(Some(value)) => walk(value, exchange)?,
+        Val::Result(Ok(Some(value)) | Err(Some(value))) => walk(value, exchange)?,
+        _ => {}
+    }
+    Ok(())
+}

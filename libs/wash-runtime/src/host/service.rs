@@ -1,0 +1,130 @@
+//! A workload's service: one instance that runs as long as the workload, and is started again when it fails.
+//!
+//! Each start has a fresh store, so that nothing of a failed run is left in the next.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::p2::bindings::Command;
+
+use super::events::HostEvent;
+use crate::engine::linked::Linked;
+use crate::engine::new_store;
+use crate::engine::schedule::Schedule;
+
+/// The pause before the first restart; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A service that has run for so long has recovered: its next failure counts as the first.
+const RECOVERED_AFTER: Duration = Duration::from_secs(60);
+
+/// Where a service is in its life.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum ServiceState {
+    Running,
+    Completed,
+    Failed { reason: String },
+}
+
+/// A service at work. Dropped, it is ended.
+pub(super) struct ServiceTask {
+    task: JoinHandle<()>,
+    state: watch::Receiver<ServiceState>,
+}
+
+impl ServiceTask {
+    /// Starts the workload's service.
+    pub(super) fn start(
+        linked: Arc<Linked>,
+        item: usize,
+        max_restarts: u64,
+        events: broadcast::Sender<HostEvent>,
+    ) -> Self {
+        let (sender, state) = watch::channel(ServiceState::Running);
+        let service = Service { linked, item, max_restarts, events };
+        let task = tokio::spawn(async move {
+            let end = service.supervise().await;
+            sender.send_replace(end);
+        });
+        Self { task, state }
+    }
+
+    pub(super) fn state(&self) -> ServiceState {
+        self.state.borrow().clone()
+    }
+}
+
+impl Drop for ServiceTask {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Service {
+    linked: Arc<Linked>,
+    item: usize,
+    max_restarts: u64,
+    events: broadcast::Sender<HostEvent>,
+}
+
+impl Service {
+    async fn supervise(&self) -> ServiceState {
+        let workload_id = || self.linked.identity.id.clone();
+        let mut restarts = 0;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let started = Instant::now();
+            let reason = match self.run().await {
+                Ok(()) => {
+                    _ = self.events.send(HostEvent::ServiceCompleted { workload_id: workload_id() });
+                    return ServiceState::Completed;
+                }
+                Err(err) => format!("{err:?}"),
+            };
+            if started.elapsed() >= RECOVERED_AFTER {
+                (restarts, pause) = (0, FIRST_PAUSE);
+            }
+            if restarts >= self.max_restarts {
+                tracing::error!(workload_id = workload_id(), "the service failed for good: {reason}");
+                _ = self.events.send(HostEvent::ServiceFailed { workload_id: workload_id(), reason: reason.clone() });
+                return ServiceState::Failed { reason };
+            }
+            restarts += 1;
+            tracing::warn!(workload_id = workload_id(), restarts, "the service failed: {reason}");
+            _ = self.events.send(HostEvent::ServiceRestarting {
+                workload_id: workload_id(),
+                restarts,
+                after: pause,
+                reason,
+            });
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One run, to its end.
+    async fn run(&self) -> wasmtime::Result<()> {
+        let mut store = new_store(&self.linked, self.item, Arc::new(Schedule::new(None)))?;
+        let pre = &self.linked.items[self.item].pre;
+        let instance = pre.instantiate_async(&mut store).await?;
+        store.data_mut().set_instance(self.item, instance);
+        let Ok(command) = Command::new(&mut store, &instance) else {
+            // It exports an interface instead: it is there to be called, and keeps its state meanwhile.
+            return std::future::pending().await;
+        };
+        match command.wasi_cli_run().call_run(&mut store).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(())) => wasmtime::bail!("it ended with a failure"),
+            Err(err) => match err.downcast_ref::<I32Exit>() {
+                Some(I32Exit(0)) => Ok(()),
+                Some(I32Exit(code)) => wasmtime::bail!("it exited with code {code}"),
+                None => Err(err),
+            },
+        }
+    }
+}

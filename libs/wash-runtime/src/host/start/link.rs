@@ -1,0 +1,180 @@
+//! From compiled components to linked ones: plugins and siblings add what they provide, volumes are found or made.
+//!
+//! What fails here leaves nothing behind: plugins are told, and directories go.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wasmtime::component::InstancePre;
+use wasmtime_wasi::FsPerms;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use super::imports::Plan;
+use super::{StartError, exports_handler};
+use crate::engine::linked::{Handler, Item, Linked, Mount};
+use crate::engine::schedule::CpuShare;
+use crate::engine::siblings::{self, SiblingInterface};
+use crate::engine::workload::{ItemBase, UnresolvedWorkload};
+use crate::engine::{AllowedHosts, Ctx, Engine, Role};
+use crate::host::guest_output::{GuestOutput, GuestStreams, OutputSource};
+use crate::types::{LocalResources, Volume, VolumeType};
+
+/// Directories that a workload's items mount.
+pub(super) struct Volumes {
+    paths: HashMap<String, PathBuf>,
+    pub(super) scratch: Vec<tempfile::TempDir>,
+}
+
+impl Volumes {
+    /// Finds the directories of the host and makes those that go with the workload.
+    pub(super) fn prepare(volumes: &[Volume], allowed_roots: &[PathBuf]) -> Result<Self, StartError> {
+        let mut prepared = Self { paths: HashMap::new(), scratch: Vec::new() };
+        for volume in volumes {
+            let failed = |path: &Path, source| StartError::Volume {
+                volume: volume.name.clone(),
+                path: path.to_path_buf(),
+                source,
+            };
+            let path = match &volume.volume_type {
+                VolumeType::HostPath(host_path) => {
+                    let path = Path::new(&host_path.local_path);
+                    // Resolved first, so that no link leads out of the allowed directories.
+                    let path = path.canonicalize().map_err(|err| failed(path, err))?;
+                    if !allowed_roots.iter().any(|root| path.starts_with(root)) {
+                        return Err(StartError::VolumeNotAllowed { volume: volume.name.clone(), path });
+                    }
+                    path
+                }
+                VolumeType::EmptyDir(_) => {
+                    let directory = tempfile::Builder::new()
+                        .prefix("wash-volume-")
+                        .tempdir()
+                        .map_err(|err| failed(&std::env::temp_dir(), err))?;
+                    let path = directory.path().to_path_buf();
+                    prepared.scratch.push(directory);
+                    path
+                }
+            };
+            if prepared.paths.insert(volume.name.clone(), path).is_some() {
+                return Err(StartError::DuplicateName { name: volume.name.clone() });
+            }
+        }
+        Ok(prepared)
+    }
+
+    fn mounts(&self, component: &str, resources: &LocalResources) -> Result<Vec<Mount>, StartError> {
+        let mount = |mount: &crate::types::VolumeMount| {
+            let host_path = self.paths.get(&mount.name).cloned().ok_or_else(|| StartError::UnknownVolume {
+                component: component.to_string(),
+                volume: mount.name.clone(),
+            })?;
+            let access = if mount.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
+            Ok(Mount { host_path, guest_path: mount.mount_path.clone(), access })
+        };
+        resources.volume_mounts.iter().map(mount).collect()
+    }
+}
+
+/// Adds the siblings' interfaces to the linkers of those who import them.
+pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> Result<(), StartError> {
+    for link in &plan.siblings {
+        let exporter = workload.components.get(link.exporter).map(|component| component.component().inner().clone());
+        let Some(component) = exporter else { continue };
+        let Some(mut importer) = workload.item_mut(link.importer) else { continue };
+        let sibling = SiblingInterface {
+            item: link.exporter,
+            component: &component,
+            export: &link.export,
+            importer: if importer.is_service() { Role::Service } else { Role::Component },
+        };
+        // A plugin may have defined the interface for the workload's other components.
+        let linked = importer.linker().allow_shadowing(true).instance(&link.import);
+        linked
+            .and_then(|mut instance| siblings::link(&mut instance, &sibling))
+            .map_err(|err| StartError::Link { component: importer.id().to_string(), source: err.into() })?;
+    }
+    Ok(())
+}
+
+/// Makes every item ready to be instantiated.
+pub(super) fn finish(
+    engine: &Engine,
+    workload: UnresolvedWorkload,
+    volumes: Volumes,
+    output: &Arc<dyn GuestOutput>,
+) -> Result<Linked, StartError> {
+    let handler = handler(&workload)?;
+    let identity = Arc::clone(&workload.identity);
+    let mut items = Vec::new();
+    for component in workload.components {
+        items.push(item(component.0, Role::Component, &volumes, output)?);
+    }
+    if let Some(service) = workload.service {
+        items.push(item(service.0, Role::Service, &volumes, output)?);
+    }
+    let handler = match handler {
+        Some(index) => Some(Handler { item: index, proxy: proxy(&items[index])? }),
+        None => None,
+    };
+    Ok(Linked { engine: engine.clone(), identity, items, handler, _scratch: volumes.scratch })
+}
+
+/// The component that answers HTTP requests: the one handler that no sibling calls.
+fn handler(workload: &UnresolvedWorkload) -> Result<Option<usize>, StartError> {
+    let imported_by_siblings = |index: usize| {
+        workload.components.iter().enumerate().any(|(importer, component)| {
+            importer != index && component.component().imports().iter().any(|import| super::is_handler(import))
+        })
+    };
+    let handlers: Vec<usize> =
+        (0..workload.components.len()).filter(|index| exports_handler(&workload.components[*index])).collect();
+    match handlers.as_slice() {
+        [] => Ok(None),
+        [only] => Ok(Some(*only)),
+        _ => {
+            let outer: Vec<usize> = handlers.iter().copied().filter(|index| !imported_by_siblings(*index)).collect();
+            match outer.as_slice() {
+                [only] => Ok(Some(*only)),
+                _ => Err(StartError::SeveralHandlers {
+                    components: handlers.iter().map(|index| workload.components[*index].id().to_string()).collect(),
+                }),
+            }
+        }
+    }
+}
+
+fn proxy(item: &Item) -> Result<ProxyPre<Ctx>, StartError> {
+    ProxyPre::new(item.pre.clone())
+        .map_err(|err| StartError::Link { component: item.id.to_string(), source: err.into() })
+}
+
+fn item(base: ItemBase, role: Role, volumes: &Volumes, output: &Arc<dyn GuestOutput>) -> Result<Item, StartError> {
+    let pre: InstancePre<Ctx> = base
+        .linker
+        .instantiate_pre(base.component.inner())
+        .map_err(|err| StartError::Link { component: base.id.to_string(), source: err.into() })?;
+    let source = OutputSource {
+        workload_id: base.identity.id.clone(),
+        workload_name: base.identity.name.clone(),
+        component_name: base.id.to_string(),
+    };
+    let resources = base.local_resources;
+    Ok(Item {
+        role,
+        environment: resources.environment.clone().into_iter().collect(),
+        allowed_hosts: Arc::new(AllowedHosts::parse(&resources.allowed_hosts)?),
+        memory_limit: positive(resources.memory_limit_mb).map(|limit| limit.saturating_mul(1 << 20)),
+        cpu_share: u32::try_from(resources.cpu_limit).ok().filter(|limit| *limit > 0).map(CpuShare::new),
+        output: GuestStreams::new(source, Arc::clone(output)),
+        mounts: volumes.mounts(&base.id, &resources)?,
+        id: base.id,
+        local_resources: resources,
+        bindings: base.bindings,
+        pre,
+    })
+}
+
+fn positive(number: i32) -> Option<usize> {
+    usize::try_from(number).ok().filter(|number| *number > 0)
+}

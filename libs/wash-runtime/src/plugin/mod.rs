@@ -1,0 +1,85 @@
+//! Plugins: what a host offers to guests beyond WASI's core interfaces and HTTP.
+//!
+//! A plugin adds host functions to the linkers of the components that need them. It is compiled into the program that
+//! embeds the host; nothing here loads one from elsewhere.
+
+use std::any::Any;
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+
+use crate::engine::workload::{ResolvedWorkload, UnresolvedWorkload, WorkloadItem};
+use crate::wit::{WitInterface, WitWorld};
+
+/// An extension of a host. Its methods are called in the order of their declaration.
+#[async_trait]
+pub trait HostPlugin: Any + Send + Sync + 'static {
+    /// Names the plugin. No two plugins of one host may have the same id.
+    fn id(&self) -> &'static str;
+
+    /// The interfaces it provides to guests (`exports`) and calls on guests (`imports`). A workload that needs none of
+    /// them never meets the plugin.
+    fn world(&self) -> WitWorld;
+
+    /// The host starts; it accepts no workload yet.
+    ///
+    /// # Errors
+    /// Whatever keeps the plugin from working; the host then does not start.
+    async fn start(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// A workload asks for `interfaces`: those of its `host_interfaces` that this plugin's world covers, with their
+    /// names and settings. Called once for each workload.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the settings; the workload then does not start.
+    async fn on_workload_bind(
+        &self,
+        workload: &UnresolvedWorkload,
+        interfaces: HashSet<WitInterface>,
+    ) -> anyhow::Result<()> {
+        _ = (workload, interfaces);
+        Ok(())
+    }
+
+    /// One of the workload's components, or its service, imports or exports some of `interfaces`. This is where the
+    /// plugin adds its functions to the linker.
+    ///
+    /// # Errors
+    /// Whatever keeps it from linking; the workload then does not start.
+    async fn on_workload_item_bind<'a>(
+        &self,
+        item: &mut WorkloadItem<'a>,
+        interfaces: HashSet<WitInterface>,
+    ) -> anyhow::Result<()> {
+        _ = (item, interfaces);
+        Ok(())
+    }
+
+    /// The workload is linked and has been proven to start. Called once for each item that the plugin is bound to.
+    ///
+    /// # Errors
+    /// Whatever keeps it from serving the workload, which then does not start.
+    async fn on_workload_resolved(&self, workload: &ResolvedWorkload, component_id: &str) -> anyhow::Result<()> {
+        _ = (workload, component_id);
+        Ok(())
+    }
+
+    /// The workload has stopped, or failed to start after it was bound.
+    ///
+    /// # Errors
+    /// Recorded by the host; the workload is gone all the same.
+    async fn on_workload_unbind(&self, workload_id: &str, interfaces: HashSet<WitInterface>) -> anyhow::Result<()> {
+        _ = (workload_id, interfaces);
+        Ok(())
+    }
+
+    /// The host stops; all workloads are gone. What takes longer than three seconds is abandoned.
+    ///
+    /// # Errors
+    /// Recorded by the host, which stops all the same.
+    async fn stop(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
