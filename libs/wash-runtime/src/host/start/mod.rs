@@ -320,7 +320,7 @@ impl Resolver {
             }
             let component = || item.id.to_string();
             let failed = |err: wasmtime::Error| StartError::Start { component: component(), source: err.into() };
-            let schedule = Arc::new(Schedule::new(Some(self.start_patience)));
+            let schedule = Arc::new(Schedule::new(None));
             let mut store = engine::new_store(linked, index, schedule).map_err(failed)?;
             let start = item.pre.instantiate_async(&mut store);
             match tokio::time::timeout(self.start_patience, start).await {
