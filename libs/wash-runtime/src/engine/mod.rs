@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::{io, thread, time::Duration};
 
 use thiserror::Error;
+use wasmtime::Config;
 use wasmtime::component::Linker;
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 mod admission;
 mod allowed_hosts;
@@ -19,6 +19,7 @@ mod interfaces;
 pub(crate) mod linked;
 mod memory;
 mod outgoing;
+mod pool;
 pub(crate) mod schedule;
 pub(crate) mod siblings;
 pub mod workload;
@@ -33,6 +34,8 @@ pub(crate) use ctx::new_store;
 pub(crate) use interfaces::{is_provided, is_wasi_0_2, provides_interface};
 pub(crate) use linked::Role;
 use memory::MemoryBudget;
+use pool::PoolSettings;
+pub use pool::{MemoryReset, PoolUsage};
 pub use workload::UnresolvedWorkload;
 
 /// How long a guest may compute before it has to let others run.
@@ -40,17 +43,6 @@ const EPOCH: Duration = Duration::from_millis(10);
 
 /// How long an invocation may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Component instances that may live at once in the pool.
-const POOLED_INSTANCES: u32 = 2_000;
-
-/// A component from a typical toolchain holds a main module, an adapter and two modules of glue.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
-
-const TABLES_PER_COMPONENT: u32 = 2;
-
-/// Pointer-sized entries of one table; the largest language runtimes need tens of thousands.
-const TABLE_ELEMENTS: usize = 100_000;
 
 /// Why an engine could not be built.
 #[derive(Debug, Error)]
@@ -78,12 +70,28 @@ pub struct Engine {
     memory: Arc<MemoryBudget>,
     compute: Arc<Compute>,
     call_timeout: Option<Duration>,
+    /// What the pool became; `None` without one.
+    pool: Option<PoolSettings>,
 }
 
 impl Engine {
     /// An engine with its defaults, to be adjusted and built.
     pub fn builder() -> EngineBuilder {
-        EngineBuilder { pooling_allocator: true }
+        EngineBuilder {
+            pooling_allocator: true,
+            pool: PoolSettings { instances: pool::DEFAULT_INSTANCES, reset: MemoryReset::default() },
+        }
+    }
+
+    /// How much of the pool of instances is in use; `None` if instances are mapped one by one.
+    pub fn pool_usage(&self) -> Option<PoolUsage> {
+        self.pool?.usage(&self.inner)
+    }
+
+    /// How slots of the pool are made clean: the way that was chosen, never [`MemoryReset::Auto`]. `None` if instances
+    /// are mapped one by one.
+    pub fn memory_reset(&self) -> Option<MemoryReset> {
+        Some(self.pool?.reset)
     }
 
     pub(crate) fn linker(&self) -> &Linker<Ctx> {
@@ -119,6 +127,7 @@ impl std::fmt::Debug for Engine {
 #[derive(Clone, Debug)]
 pub struct EngineBuilder {
     pooling_allocator: bool,
+    pool: PoolSettings,
 }
 
 impl EngineBuilder {
@@ -132,6 +141,24 @@ impl EngineBuilder {
         self
     }
 
+    /// How many component instances may live at once in the pool: 2,000 unless set, at least 1. A typical component has
+    /// one memory and takes one of these places.
+    ///
+    /// Each place reserves 4 GiB of address space and takes about six of the mappings that Linux allows a process
+    /// (`vm.max_map_count`). Where the system allows less, the pool is made smaller and a warning is recorded.
+    #[must_use]
+    pub fn with_max_instances(mut self, instances: u32) -> Self {
+        self.pool.instances = instances.max(1);
+        self
+    }
+
+    /// How a place in the pool is made clean for its next instance.
+    #[must_use]
+    pub fn with_memory_reset(mut self, reset: MemoryReset) -> Self {
+        self.pool.reset = reset;
+        self
+    }
+
     /// Builds the engine and starts the thread that makes its guests share the processor. The thread ends with the
     /// last clone of the engine.
     ///
@@ -142,20 +169,25 @@ impl EngineBuilder {
     }
 
     fn try_build(self) -> Result<Engine, EngineError> {
-        let inner = if self.pooling_allocator {
-            wasmtime::Engine::new(&pooled(configuration())).or_else(|err| {
-                tracing::warn!("no address space for pooled instances, each is mapped on its own: {err:#}");
-                wasmtime::Engine::new(&configuration())
-            })
-        } else {
-            wasmtime::Engine::new(&configuration())
-        }
-        .map_err(|err| EngineError::Configuration(err.into()))?;
+        let (inner, pool) = self.build_engine().map_err(|err| EngineError::Configuration(err.into()))?;
         let linker = ctx::linker(&inner).map_err(|err| EngineError::Link(err.into()))?;
         start_clock(&inner).map_err(EngineError::Clock)?;
         let memory = Arc::new(MemoryBudget::of_this_machine());
         let compute = Arc::new(Compute::start().map_err(EngineError::Threads)?);
-        Ok(Engine { inner, linker: Arc::new(linker), memory, compute, call_timeout: Some(CALL_TIMEOUT) })
+        Ok(Engine { inner, linker: Arc::new(linker), memory, compute, call_timeout: Some(CALL_TIMEOUT), pool })
+    }
+
+    fn build_engine(&self) -> wasmtime::Result<(wasmtime::Engine, Option<PoolSettings>)> {
+        let config = configuration();
+        if self.pooling_allocator {
+            match self.pool.build(&config) {
+                Ok((engine, pool)) => return Ok((engine, Some(pool))),
+                Err(err) => {
+                    tracing::warn!("no address space for pooled instances, each is mapped on its own: {err:#}");
+                }
+            }
+        }
+        Ok((wasmtime::Engine::new(&config)?, None))
     }
 }
 
@@ -166,22 +198,6 @@ fn configuration() -> Config {
         // WASI 0.2 components run one call at a time; without this every call from guest to host keeps task tables.
         .concurrency_support(false)
         .epoch_interruption(true);
-    config
-}
-
-fn pooled(mut config: Config) -> Config {
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(POOLED_INSTANCES)
-        .total_core_instances(POOLED_INSTANCES * CORE_INSTANCES_PER_COMPONENT)
-        .total_memories(POOLED_INSTANCES)
-        .total_tables(POOLED_INSTANCES * TABLES_PER_COMPONENT)
-        .total_stacks(POOLED_INSTANCES)
-        .max_memories_per_module(16)
-        .max_tables_per_module(16)
-        .table_elements(TABLE_ELEMENTS)
-        .max_component_instance_size(16 << 20)
-        .max_core_instance_size(16 << 20);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
 
