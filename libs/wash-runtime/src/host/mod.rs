@@ -354,7 +354,11 @@ impl Host {
             return Err(StartError::IdInUse { workload_id: workload_id.to_string() });
         }
         registry.workloads.insert(workload_id.to_string(), Entry::Starting);
-        Ok(Reservation { registry: Arc::clone(&self.registry), workload_id: Some(workload_id.to_string()) })
+        Ok(Reservation {
+            registry: Arc::clone(&self.registry),
+            http_handler: self.http_handler.clone(),
+            workload_id: Some(workload_id.to_string()),
+        })
     }
 
     /// Marks a running workload as stopping and hands it over.
@@ -403,6 +407,9 @@ impl Host {
         let workload_id = request.workload_id.clone();
         let max_restarts = request.workload.service.as_ref().map(|service| service.max_restarts);
         let reservation = self.reserve(&workload_id)?;
+        if let Some(handler) = &self.http_handler {
+            handler.on_workload_starting(&workload_id, &request.workload)?;
+        }
         let Resolved { workload, bound } = self.resolver.resolve(request).await?;
         // Routed before it counts as running: a stop that comes in between finds it still starting.
         if let Some(handler) = &self.http_handler
@@ -513,9 +520,10 @@ async fn stop_plugins(plugins: &[Arc<dyn HostPlugin>]) {
     }
 }
 
-/// An id that is claimed for a start in progress; dropped, it is free again.
+/// An id that is claimed for a start in progress; dropped, it is free again, and the HTTP handler forgets it.
 struct Reservation {
     registry: Arc<Mutex<Registry>>,
+    http_handler: Option<Arc<dyn HostHandler>>,
     workload_id: Option<String>,
 }
 
@@ -538,6 +546,10 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(workload_id) = &self.workload_id {
+            // First, so that the next start with this id finds nothing of this one.
+            if let Some(handler) = &self.http_handler {
+                handler.on_workload_unbind(workload_id);
+            }
             locked(&self.registry).workloads.remove(workload_id);
         }
     }

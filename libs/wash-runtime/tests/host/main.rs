@@ -3,6 +3,7 @@
 
 mod failing;
 mod limits;
+mod routing;
 mod serving;
 mod starting;
 mod stopping;

@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use wash_runtime::host::guest_output::{GuestOutput, GuestStream, OutputSource};
-use wash_runtime::host::http::{DevRouter, HttpServer};
+use wash_runtime::host::http::{DevRouter, DynamicRouter, HttpServer, Router};
 use wash_runtime::host::{Host, HostApi, HostBuilder};
 use wash_runtime::types::{
     Component, LocalResources, Workload, WorkloadStartRequest, WorkloadStopRequest, WorkloadStopResponse,
@@ -72,7 +72,13 @@ impl TestHost {
         Self::assemble(builder, server, router).await
     }
 
-    pub(crate) async fn assemble(builder: HostBuilder, server: HttpServer<DevRouter>, router: DevRouter) -> Self {
+    /// A host whose workloads are found by the host that requests name.
+    pub(crate) async fn routing() -> Self {
+        let server = HttpServer::new(DynamicRouter::default(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        Self::assemble(HostBuilder::new(), server, DevRouter::default()).await
+    }
+
+    pub(crate) async fn assemble<R: Router>(builder: HostBuilder, server: HttpServer<R>, router: DevRouter) -> Self {
         let address = server.addr();
         let (sender, output) = mpsc::unbounded_channel();
         let host = builder

@@ -63,7 +63,7 @@ pub(super) async fn answer<R: Router>(
     }
     let in_flight = match choose(router, &parts) {
         Ok(in_flight) => in_flight,
-        Err(err) => return text(StatusCode::SERVICE_UNAVAILABLE, &err.to_string()),
+        Err(err) => return text(err.status(), &err.to_string()),
     };
     let id = in_flight.workload().id().to_string();
     run(in_flight, Request::from_parts(parts, body)).await.unwrap_or_else(|fault| fault.into_response(&id))

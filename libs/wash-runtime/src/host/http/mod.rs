@@ -2,21 +2,28 @@
 //!
 //! It ends no TLS and trusts no forwarding header.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::engine::workload::ResolvedWorkload;
+use crate::types::Workload;
+use crate::wit::WitInterface;
 
 mod authority;
 mod connection;
+mod dynamic_router;
 mod exchange;
 mod guest;
+mod host_name;
 mod response;
 mod router;
 mod server;
 
+pub use dynamic_router::DynamicRouter;
+pub use host_name::InvalidHost;
 pub use router::{DevRouter, RouteError, Router};
 pub use server::{BindError, HttpServer};
 
@@ -35,6 +42,15 @@ pub trait HostHandler: Send + Sync + 'static {
     /// Whatever keeps it from stopping.
     async fn stop(&self, patience: Duration) -> anyhow::Result<()>;
 
+    /// The workload is about to start; [`Self::on_workload_resolved`] or [`Self::on_workload_unbind`] follows.
+    ///
+    /// # Errors
+    /// Why it can get no requests; the workload is then not started.
+    fn on_workload_starting(&self, workload_id: &str, workload: &Workload) -> anyhow::Result<()> {
+        _ = (workload_id, workload);
+        Ok(())
+    }
+
     /// From now on the workload may get requests.
     ///
     /// # Errors
@@ -48,4 +64,16 @@ pub trait HostHandler: Send + Sync + 'static {
     fn port(&self) -> Option<u16> {
         None
     }
+}
+
+/// What a workload says about the requests that it wants: the settings of its first entry that covers them.
+pub(crate) fn incoming_config(interfaces: &[WitInterface]) -> Option<&HashMap<String, String>> {
+    let covers = |interface: &&WitInterface| {
+        interface.namespace == "wasi"
+            && interface.package == "http"
+            && (interface.interfaces.is_empty()
+                || interface.interfaces.contains("incoming-handler")
+                || interface.interfaces.contains("handler"))
+    };
+    interfaces.iter().find(covers).map(|interface| &interface.config)
 }

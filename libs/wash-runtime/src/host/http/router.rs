@@ -5,32 +5,63 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::StatusCode;
 use http::request::Parts;
 use thiserror::Error;
 
 use crate::engine::workload::ResolvedWorkload;
+use crate::types::Workload;
 
-/// Why no workload answers a request.
+/// Why no workload answers a request. The text becomes the body of the response.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RouteError {
-    /// No workload answers here now; the message says why and becomes the body of a 503 response.
+    /// No workload answers here now; the message says why.
     #[error("{message}")]
     Unavailable {
         /// A sentence for whoever sent the request.
         message: String,
     },
+    /// The request names no host, which routing needs.
+    #[error("the request names no host")]
+    MissingHost,
+    /// No workload answers for the host.
+    #[error("no workload here answers for the host `{host}`")]
+    NotFound {
+        /// The host as the request names it.
+        host: String,
+    },
+}
+
+impl RouteError {
+    /// The status of the response.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::MissingHost => StatusCode::BAD_REQUEST,
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+        }
+    }
 }
 
 /// Chooses the workload for each request.
 pub trait Router: Send + Sync + 'static {
+    /// The workload is about to start: until it is added or removed, it is known but not ready.
+    ///
+    /// # Errors
+    /// Why it cannot be chosen; the workload is then not started.
+    fn announce(&self, workload_id: &str, workload: &Workload) -> anyhow::Result<()> {
+        _ = (workload_id, workload);
+        Ok(())
+    }
+
     /// From now on the workload may be chosen.
     ///
     /// # Errors
     /// Why it cannot be; the workload is then not started.
     fn add(&self, workload: Arc<ResolvedWorkload>) -> anyhow::Result<()>;
 
-    /// From now on the workload is not chosen.
+    /// From now on the workload is not chosen, and no longer known.
     fn remove(&self, workload_id: &str);
 
     /// The workload for a request. Called for every request, on threads that serve others too: it must not block.

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::connection::{self, Phase};
 use super::{HostHandler, Router};
 use crate::engine::workload::ResolvedWorkload;
+use crate::types::Workload;
 
 /// Connections open at once; further ones wait in the system's queue.
 const MAX_CONNECTIONS: u32 = 10_000;
@@ -134,6 +135,10 @@ impl<R: Router> HostHandler for HttpServer<R> {
             _ = all_closed.await;
         }
         Ok(())
+    }
+
+    fn on_workload_starting(&self, workload_id: &str, workload: &Workload) -> anyhow::Result<()> {
+        self.router.announce(workload_id, workload)
     }
 
     fn on_workload_resolved(&self, workload: Arc<ResolvedWorkload>) -> anyhow::Result<()> {
