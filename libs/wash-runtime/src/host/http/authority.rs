@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 
 use http::header::HOST;
 use http::request::Parts;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{Authority, PathAndQuery};
 use http::{Uri, Version};
 use thiserror::Error;
+
+use super::connection::ConnectionInfo;
 
 /// Why a request names no host.
 #[derive(Debug, Error, Eq, PartialEq)]
@@ -22,16 +24,16 @@ pub(super) enum BadAuthority {
 }
 
 /// Puts scheme and authority into the request's URI, where a guest's host expects them.
-pub(super) fn complete(parts: &mut Parts, local: SocketAddr) -> Result<(), BadAuthority> {
+pub(super) fn complete(parts: &mut Parts, connection: &ConnectionInfo) -> Result<(), BadAuthority> {
     let authority = match parts.uri.authority() {
         Some(authority) => authority.clone(),
-        None => from_header(parts, local)?,
+        None => from_header(parts, connection.local)?,
     };
     if authority.as_str().contains('@') {
         return Err(BadAuthority::Malformed);
     }
     let mut uri = std::mem::take(&mut parts.uri).into_parts();
-    uri.scheme = Some(Scheme::HTTP);
+    uri.scheme = Some(connection.scheme.clone());
     uri.authority = Some(authority);
     uri.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
     parts.uri = Uri::from_parts(uri).map_err(|_| BadAuthority::Malformed)?;
@@ -56,6 +58,8 @@ fn authority(text: &[u8]) -> Result<Authority, BadAuthority> {
 
 #[cfg(test)]
 mod tests {
+    use http::uri::Scheme;
+
     use super::*;
 
     fn completed(version: Version, target: &str, hosts: &[&str]) -> Result<String, BadAuthority> {
@@ -64,7 +68,8 @@ mod tests {
             request = request.header(HOST, *host);
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        complete(&mut parts, "127.0.0.1:8000".parse().unwrap())?;
+        let connection = ConnectionInfo { local: "127.0.0.1:8000".parse().unwrap(), scheme: Scheme::HTTP };
+        complete(&mut parts, &connection)?;
         Ok(parts.uri.to_string())
     }
 

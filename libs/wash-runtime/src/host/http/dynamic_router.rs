@@ -13,8 +13,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use http::request::Parts;
 
 use super::host_name::{HostName, HostPattern, InvalidHost, parents};
-use super::{RouteError, Router, incoming_config};
-use crate::engine::workload::ResolvedWorkload;
+use super::{RouteError, Router};
+use crate::engine::workload::{ResolvedWorkload, http_entry};
 use crate::types::Workload;
 
 /// A change copies one shard, so many shards keep the registration of many workloads cheap.
@@ -89,7 +89,7 @@ impl DynamicRouter {
 
 impl Router for DynamicRouter {
     fn announce(&self, workload_id: &str, workload: &Workload) -> anyhow::Result<()> {
-        let patterns = patterns(incoming_config(&workload.host_interfaces))?;
+        let patterns = patterns(http_entry(&workload.host_interfaces).map(|entry| &entry.config))?;
         let id: Arc<str> = workload_id.into();
         let mut registrations = self.registrations();
         for pattern in &patterns {

@@ -3,7 +3,6 @@
 //! Where the guest runs is the business of [`super::guest`].
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +11,6 @@ use std::task::Poll;
 use futures_util::future::{Either, select};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Sleep;
 use wasmtime::PoolConcurrencyLimitError;
@@ -20,6 +18,7 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
+use super::connection::{ConnectionInfo, IncomingRequest};
 use super::guest::{Guest, GuestResult};
 use super::response::{GuestBody, ResponseBody, text};
 use super::{RouteError, Router, authority};
@@ -54,11 +53,11 @@ enum Fault {
 /// Answers a request; every failure becomes a response as well.
 pub(super) async fn answer<R: Router>(
     router: &R,
-    local: SocketAddr,
-    request: Request<Incoming>,
+    connection: &ConnectionInfo,
+    request: IncomingRequest,
 ) -> Response<ResponseBody> {
     let (mut parts, body) = request.into_parts();
-    if let Err(err) = authority::complete(&mut parts, local) {
+    if let Err(err) = authority::complete(&mut parts, connection) {
         return text(StatusCode::BAD_REQUEST, &err.to_string());
     }
     let in_flight = match choose(router, &parts) {
@@ -78,7 +77,7 @@ fn choose<R: Router>(router: &R, parts: &http::request::Parts) -> Result<InFligh
     Err(RouteError::Unavailable { message: "the workload is stopping".to_string() })
 }
 
-async fn run(in_flight: InFlight, request: Request<Incoming>) -> Result<Response<ResponseBody>, Fault> {
+async fn run(in_flight: InFlight, request: IncomingRequest) -> Result<Response<ResponseBody>, Fault> {
     let workload = Arc::clone(in_flight.workload());
     let admitted = admit(&workload).await?;
     let method = request.method().clone();
@@ -151,7 +150,7 @@ struct GuestTask {
     in_flight: InFlight,
     _admitted: Option<OwnedSemaphorePermit>,
     schedule: Arc<Schedule>,
-    request: Request<Incoming>,
+    request: IncomingRequest,
     sender: oneshot::Sender<GuestResponse>,
     failed: Arc<AtomicBool>,
 }
@@ -176,15 +175,17 @@ impl GuestTask {
 async fn call(
     workload: &ResolvedWorkload,
     schedule: Arc<Schedule>,
-    request: Request<Incoming>,
+    request: IncomingRequest,
     sender: oneshot::Sender<GuestResponse>,
     failed: &AtomicBool,
 ) -> GuestResult {
     let result = async {
         let mut instance = workload.take_instance(schedule).await?;
-        let mut http = instance.store.data_mut().http();
-        let request = http.new_incoming_request(Scheme::Http, request)?;
-        let outparam = http.new_response_outparam(sender)?;
+        let mut view = instance.store.data_mut().http();
+        let is_https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
+        let scheme = if is_https { Scheme::Https } else { Scheme::Http };
+        let request = view.new_incoming_request(scheme, request)?;
+        let outparam = view.new_response_outparam(sender)?;
         let called = instance.proxy.wasi_http_incoming_handler().call_handle(&mut instance.store, request, outparam);
         match called.await {
             Ok(()) => {

@@ -1,8 +1,8 @@
 //! The host's HTTP side: what receives requests, and how they find their workload.
 //!
-//! It ends no TLS and trusts no forwarding header.
+//! It trusts no forwarding header.
 
-use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,22 +10,31 @@ use async_trait::async_trait;
 
 use crate::engine::workload::ResolvedWorkload;
 use crate::types::Workload;
-use crate::wit::WitInterface;
 
+mod acceptor;
 mod authority;
 mod connection;
+mod control;
 mod dynamic_router;
 mod exchange;
 mod guest;
 mod host_name;
+mod limits;
+mod request_body;
 mod response;
+mod response_body;
 mod router;
 mod server;
+mod stream;
+mod streams;
+mod tls;
+mod worker;
 
 pub use dynamic_router::DynamicRouter;
 pub use host_name::InvalidHost;
 pub use router::{DevRouter, RouteError, Router};
-pub use server::{BindError, HttpServer};
+pub use server::{BindError, HttpServer, ServeError};
+pub use tls::{TlsConfig, TlsError};
 
 /// What receives requests for a host's workloads.
 #[async_trait]
@@ -41,6 +50,16 @@ pub trait HostHandler: Send + Sync + 'static {
     /// # Errors
     /// Whatever keeps it from stopping.
     async fn stop(&self, patience: Duration) -> anyhow::Result<()>;
+
+    /// Where it receives requests, if that is an address.
+    fn addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// Whether it receives requests now: it has been started and has not been told to stop.
+    fn is_serving(&self) -> bool {
+        true
+    }
 
     /// The workload is about to start; [`Self::on_workload_resolved`] or [`Self::on_workload_unbind`] follows.
     ///
@@ -64,16 +83,4 @@ pub trait HostHandler: Send + Sync + 'static {
     fn port(&self) -> Option<u16> {
         None
     }
-}
-
-/// What a workload says about the requests that it wants: the settings of its first entry that covers them.
-pub(crate) fn incoming_config(interfaces: &[WitInterface]) -> Option<&HashMap<String, String>> {
-    let covers = |interface: &&WitInterface| {
-        interface.namespace == "wasi"
-            && interface.package == "http"
-            && (interface.interfaces.is_empty()
-                || interface.interfaces.contains("incoming-handler")
-                || interface.interfaces.contains("handler"))
-    };
-    interfaces.iter().find(covers).map(|interface| &interface.config)
 }

@@ -1,31 +1,29 @@
-//! The listener: it accepts connections up to a limit and stops without dropping anyone in mid-sentence.
+//! The server: its settings, its threads, and its end, which drops nobody in mid-sentence.
 //!
 //! What happens on a connection is the business of [`super::connection`].
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::connection::{self, Phase};
+use super::acceptor::Acceptor;
+use super::connection::Serving;
+use super::control::Command;
+use super::limits::Limits;
+use super::tls::{Tls, TlsConfig, TlsError};
+use super::worker::Workers;
 use super::{HostHandler, Router};
 use crate::engine::workload::ResolvedWorkload;
 use crate::types::Workload;
 
-/// Connections open at once; further ones wait in the system's queue.
-const MAX_CONNECTIONS: u32 = 10_000;
-
-/// How long a client may take to send a request's head.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long to wait when the system can open no more sockets: trying at once would only burn the processor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long connections that were told to close, and threads that were told to end, are waited for.
+const END_PATIENCE: Duration = Duration::from_secs(5);
 
 /// An address could not be listened on.
 #[derive(Debug, Error)]
@@ -38,20 +36,46 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// Serves HTTP/1.1 and HTTP/2 without TLS, and hands each request to the workload that its router chooses.
+/// Why a server could not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// It was started before.
+    #[error("the HTTP server can be started only once")]
+    StartedBefore,
+    /// The system gave it no threads, or no means to wait for connections.
+    #[error("cannot start the threads of the HTTP server")]
+    Threads(#[source] io::Error),
+}
+
+/// Serves HTTP/1.1 and HTTP/2, and hands each request to the workload that its router chooses.
+///
+/// It has threads of its own; each runs the guests of the connections that it was given.
 pub struct HttpServer<R: Router> {
     router: Arc<R>,
     address: SocketAddr,
-    header_timeout: Duration,
-    connections: Arc<Semaphore>,
-    phase: watch::Sender<Phase>,
+    workers: usize,
+    limits: Limits,
+    tls: Option<Arc<Tls>>,
     state: Mutex<State>,
 }
 
 enum State {
-    Bound(TcpListener),
-    Serving(JoinHandle<()>),
+    Bound(std::net::TcpListener),
+    Serving(Threads),
     Stopped,
+}
+
+/// What runs while a server serves.
+struct Threads {
+    workers: Arc<Workers>,
+    connections: Arc<Semaphore>,
+    /// Becomes true when no more connections are to be accepted.
+    stopped: watch::Sender<bool>,
+    listener_closed: oneshot::Receiver<()>,
+    /// Becomes true when the workers are to end.
+    ended: watch::Sender<bool>,
+    handles: Vec<JoinHandle<()>>,
 }
 
 impl<R: Router> HttpServer<R> {
@@ -61,22 +85,106 @@ impl<R: Router> HttpServer<R> {
     /// [`BindError`], found by `downcast_ref`, with the system's error as its source.
     pub async fn new(router: R, address: SocketAddr) -> anyhow::Result<Self> {
         let failed = |source| BindError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let listener = listener.into_std().map_err(failed)?;
         Ok(Self {
             router: Arc::new(router),
             address,
-            header_timeout: HEADER_TIMEOUT,
-            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS as usize)),
-            phase: watch::Sender::new(Phase::Serving),
+            workers: thread::available_parallelism().map_or(1, usize::from),
+            limits: Limits::default(),
+            tls: None,
             state: Mutex::new(State::Bound(listener)),
         })
     }
 
+    /// How many threads serve connections: by default as many as the process may run at once, and at least one.
+    #[must_use]
+    pub fn with_workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// Serves encrypted connections only: HTTP/2 where the client prefers it, HTTP/1.1 otherwise.
+    ///
+    /// # Errors
+    /// [`TlsError`] where the files cannot be used as they are now.
+    pub fn with_tls(mut self, config: TlsConfig) -> Result<Self, TlsError> {
+        self.tls = Some(Arc::new(Tls::load(config)?));
+        Ok(self)
+    }
+
+    /// How many connections may be open at once; further ones wait in the system's queue. By default half as many as
+    /// the process may open files, but at least 64 and at most 32,768.
+    #[must_use]
+    pub fn with_connection_limit(mut self, connections: usize) -> Self {
+        self.limits.connections = connections.clamp(1, u32::MAX as usize >> 3);
+        self
+    }
+
     /// How long a client may take to send a request's head, and its first request: by default 30 seconds.
     #[must_use]
-    pub fn with_header_timeout(mut self, timeout: Duration) -> Self {
-        self.header_timeout = timeout;
+    pub fn with_header_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.header_timeout = timeout.into();
+        self
+    }
+
+    /// How long a connection may stay open between requests: by default 75 seconds.
+    #[must_use]
+    pub fn with_idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.idle_timeout = timeout.into();
+        self
+    }
+
+    /// How long a request's body may pause while its guest waits for more: by default 60 seconds. The client is told
+    /// with the status 408, if its response has not begun.
+    #[must_use]
+    pub fn with_body_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.body_timeout = timeout.into();
+        self
+    }
+
+    /// How long a client may take none of the bytes of its response: by default 60 seconds.
+    #[must_use]
+    pub fn with_write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.write_timeout = timeout.into();
+        self
+    }
+
+    /// How large a request's body may be, in bytes: by default there is no limit. A larger one is refused with the
+    /// status 413, if its response has not begun.
+    #[must_use]
+    pub fn with_max_body_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.limits.body_bytes = bytes.into();
+        self
+    }
+
+    /// How large a request's head may be, in bytes: by default 64 KiB. A larger one is refused with the status 431.
+    #[must_use]
+    pub fn with_max_header_size(mut self, bytes: usize) -> Self {
+        self.limits.header_bytes = bytes;
+        self
+    }
+
+    /// How many headers a request of HTTP/1 may have: by default 100. More are refused with the status 431.
+    #[must_use]
+    pub fn with_max_headers(mut self, headers: usize) -> Self {
+        self.limits.headers = headers;
+        self
+    }
+
+    /// How many requests an HTTP/2 connection may have in flight: by default 200.
+    #[must_use]
+    pub fn with_max_concurrent_streams(mut self, streams: u32) -> Self {
+        self.limits.concurrent_streams = streams;
+        self
+    }
+
+    /// How often to ask clients of HTTP/2 whether they are still there: by default every 20 seconds. One that does
+    /// not answer within 20 seconds is not.
+    #[must_use]
+    pub fn with_keep_alive_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.limits.keep_alive_interval = interval.into();
         self
     }
 
@@ -85,9 +193,26 @@ impl<R: Router> HttpServer<R> {
         self.address
     }
 
-    fn replace_state(&self, state: State) -> State {
+    fn state(&self) -> MutexGuard<'_, State> {
         // Each change is a single step, so a poisoned state is still whole.
-        std::mem::replace(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner), state)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(&self, listener: std::net::TcpListener) -> io::Result<Threads> {
+        let (stopped, ended) = (watch::Sender::new(false), watch::Sender::new(false));
+        let (workers, mut handles) = Workers::start(self.workers, &self.limits, &ended.subscribe())?;
+        let workers = Arc::new(workers);
+        let connections = Arc::new(Semaphore::new(self.limits.connections));
+        let serving = Serving::new(Arc::clone(&self.router), self.address, self.tls.clone(), &self.limits);
+        let acceptor = Acceptor {
+            listener,
+            serving: Arc::new(serving),
+            workers: Arc::clone(&workers),
+            connections: Arc::clone(&connections),
+        };
+        let (handle, listener_closed) = acceptor.start(stopped.subscribe())?;
+        handles.push(handle);
+        Ok(Threads { workers, connections, stopped, listener_closed, ended, handles })
     }
 }
 
@@ -100,41 +225,33 @@ impl<R: Router> std::fmt::Debug for HttpServer<R> {
 #[async_trait]
 impl<R: Router> HostHandler for HttpServer<R> {
     async fn start(&self) -> anyhow::Result<()> {
-        match self.replace_state(State::Stopped) {
+        let mut state = self.state();
+        match std::mem::replace(&mut *state, State::Stopped) {
             State::Bound(listener) => {
-                let accept = accept(
-                    listener,
-                    Arc::clone(&self.connections),
-                    self.phase.subscribe(),
-                    Service {
-                        router: Arc::clone(&self.router),
-                        address: self.address,
-                        header_timeout: self.header_timeout,
-                    },
-                );
-                self.replace_state(State::Serving(tokio::spawn(accept)));
+                *state = State::Serving(self.spawn(listener).map_err(ServeError::Threads)?);
                 Ok(())
             }
             other => {
-                self.replace_state(other);
-                anyhow::bail!("the HTTP server can be started only once")
+                *state = other;
+                Err(ServeError::StartedBefore.into())
             }
         }
     }
 
     async fn stop(&self, patience: Duration) -> anyhow::Result<()> {
-        self.phase.send_replace(Phase::Draining);
-        if let State::Serving(accept) = self.replace_state(State::Stopped) {
-            // The listener closes with this task; only then do new connections go elsewhere.
-            _ = accept.await;
-        }
-        let mut all_closed = std::pin::pin!(self.connections.acquire_many(MAX_CONNECTIONS));
-        if tokio::time::timeout(patience, all_closed.as_mut()).await.is_err() {
-            tracing::warn!("cutting off connections that did not finish in time");
-            self.phase.send_replace(Phase::Closed);
-            _ = all_closed.await;
+        let state = std::mem::replace(&mut *self.state(), State::Stopped);
+        if let State::Serving(threads) = state {
+            threads.stop(self.limits.connections, patience).await;
         }
         Ok(())
+    }
+
+    fn addr(&self) -> Option<SocketAddr> {
+        Some(self.address)
+    }
+
+    fn is_serving(&self) -> bool {
+        matches!(*self.state(), State::Serving(_))
     }
 
     fn on_workload_starting(&self, workload_id: &str, workload: &Workload) -> anyhow::Result<()> {
@@ -150,59 +267,30 @@ impl<R: Router> HostHandler for HttpServer<R> {
     }
 }
 
-/// What every connection is served with.
-struct Service<R> {
-    router: Arc<R>,
-    address: SocketAddr,
-    header_timeout: Duration,
-}
-
-async fn accept<R: Router>(
-    listener: TcpListener,
-    connections: Arc<Semaphore>,
-    mut phase: watch::Receiver<Phase>,
-    service: Service<R>,
-) {
-    loop {
-        let next = async {
-            let permit = Arc::clone(&connections).acquire_owned().await;
-            (permit, next_connection(&listener).await)
-        };
-        let (permit, stream) = tokio::select! {
-            next = next => next,
-            // An error means that the server is gone, which ends the serving as well.
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
-        };
-        let serve = connection::serve(
-            stream,
-            Arc::clone(&service.router),
-            service.address,
-            service.header_timeout,
-            phase.clone(),
-        );
-        tokio::spawn(async move {
-            serve.await;
-            drop(permit);
-        });
-    }
-}
-
-/// Waits for a connection, and goes on waiting when one fails.
-async fn next_connection(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            // The client went away before it was accepted: there may be others.
-            Err(err) if is_clients_doing(&err) => {}
-            Err(err) => {
-                tracing::warn!("cannot accept connections at the moment: {err}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+impl Threads {
+    /// Closes the listener, lets connections and what they left behind finish, and ends the threads.
+    async fn stop(self, limit: usize, patience: Duration) {
+        let begun = Instant::now();
+        self.stopped.send_replace(true);
+        // Only when the listener has closed do new connections go elsewhere. An error means that it has.
+        _ = self.listener_closed.await;
+        self.workers.command(Command::Drain);
+        let all = u32::try_from(limit).unwrap_or(u32::MAX);
+        let mut all_closed = std::pin::pin!(self.connections.acquire_many(all));
+        if tokio::time::timeout(patience, all_closed.as_mut()).await.is_err() {
+            tracing::warn!("cutting off connections that did not finish in time");
+            self.workers.command(Command::Close);
+            if tokio::time::timeout(END_PATIENCE, all_closed).await.is_err() {
+                tracing::error!("some connections did not close");
             }
         }
+        // A guest may still be at work on what comes after its response.
+        _ = tokio::time::timeout(patience.saturating_sub(begun.elapsed()), self.workers.idle()).await;
+        self.ended.send_replace(true);
+        let handles = self.handles;
+        let joined = tokio::task::spawn_blocking(move || handles.into_iter().for_each(|handle| _ = handle.join()));
+        if tokio::time::timeout(END_PATIENCE, joined).await.is_err() {
+            tracing::error!("some threads of the HTTP server did not end");
+        }
     }
-}
-
-fn is_clients_doing(err: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(err.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
