@@ -3,9 +3,13 @@
 
 mod failing;
 mod limits;
+mod protocol;
 mod routing;
 mod serving;
 mod starting;
 mod stopping;
 mod support;
 mod swapping;
+mod threads;
+mod timeouts;
+mod tls;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, Request};
 use http_body_util::{BodyExt, Empty, Full};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use wash_runtime::engine::Engine;
 use wash_runtime::host::HostBuilder;
@@ -13,7 +13,7 @@ use wash_runtime::host::http::{DevRouter, HttpServer};
 use wash_runtime::types::LocalResources;
 
 use crate::support::{
-    Answer, TestHost, chunked_echo, environment, get, get_http2, hello, next_chunk, probe, within_patience,
+    Answer, TestHost, chunked_echo, environment, get, get_http2, hello, next_chunk, probe, raw, within_patience,
 };
 
 #[tokio::test]
@@ -185,12 +185,4 @@ async fn only_a_connection_without_a_request_is_closed_in_time() {
     assert_eq!(within_patience(silent.read(&mut [0])).await.unwrap(), 0);
     chunks.send("two").unwrap();
     assert_eq!(next_chunk(response.body_mut()).await, "two");
-}
-
-async fn raw(address: std::net::SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut response = Vec::new();
-    within_patience(stream.read_to_end(&mut response)).await.unwrap();
-    String::from_utf8_lossy(&response).into_owned()
 }

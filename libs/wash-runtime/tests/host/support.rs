@@ -18,6 +18,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use wash_runtime::host::guest_output::{GuestOutput, GuestStream, OutputSource};
@@ -90,6 +91,17 @@ impl TestHost {
         Self { host: host.start().await.unwrap(), address, router, output: Output(output) }
     }
 
+    /// A host with the probe and a server with other settings.
+    pub(crate) async fn serving_probe(configure: impl FnOnce(HttpServer<DevRouter>) -> HttpServer<DevRouter>) -> Self {
+        let router = DevRouter::default();
+        let server = HttpServer::new(router.clone(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        // A stop that hangs fails the test instead of being cut short by the host.
+        let builder = HostBuilder::new().with_drain_timeout(2 * PATIENCE);
+        let host = Self::assemble(builder, configure(server), router).await;
+        host.run("probe", probe(), LocalResources::default()).await;
+        host
+    }
+
     /// A host that runs the probe under the id `probe`.
     pub(crate) async fn running_probe() -> Self {
         let host = Self::start().await;
@@ -159,6 +171,11 @@ impl Output {
         within_patience(self.0.recv()).await.expect("the host should be there")
     }
 
+    /// What there is now and nobody has looked at yet.
+    pub(crate) fn rest(&mut self) -> String {
+        std::iter::from_fn(|| self.0.try_recv().ok()).map(|(_, _, text)| text).collect()
+    }
+
     /// Waits until so many guests have said that they are at it.
     pub(crate) async fn entered(&mut self, guests: usize) {
         let mut entered = 0;
@@ -171,12 +188,15 @@ impl Output {
 
 /// An HTTP/1.1 connection that is kept alive.
 pub(crate) struct Connection {
-    sender: http1::SendRequest<http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>>,
+    sender: http1::SendRequest<AnyBody>,
 }
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self { sender }
@@ -206,8 +226,12 @@ pub(crate) fn get(path: &str) -> Request<Empty<Bytes>> {
 
 /// A body that is sent chunk by chunk, until the sender is dropped.
 pub(crate) fn chunked_echo() -> (mpsc::UnboundedSender<&'static str>, Request<Chunks>) {
+    chunked("/echo")
+}
+
+pub(crate) fn chunked(path: &str) -> (mpsc::UnboundedSender<&'static str>, Request<Chunks>) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let request = Request::post("/echo").header("host", "test.example").body(Chunks(receiver)).unwrap();
+    let request = Request::post(path).header("host", "test.example").body(Chunks(receiver)).unwrap();
     (sender, request)
 }
 
@@ -224,11 +248,64 @@ impl Body for Chunks {
 
 /// Gets a path over HTTP/2 with prior knowledge.
 pub(crate) async fn get_http2(address: SocketAddr, path: &str) -> Answer {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    let request = Request::get(format!("http://{address}{path}")).body(Empty::<Bytes>::new()).unwrap();
-    Answer::of(within_patience(sender.send_request(request)).await.unwrap()).await.unwrap()
+    Http2::open(address).await.get(path).await
+}
+
+/// Any body of a request.
+pub(crate) type AnyBody = http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>;
+
+/// An HTTP/2 connection. Clones send their requests on the same one.
+#[derive(Clone)]
+pub(crate) struct Http2 {
+    sender: http2::SendRequest<AnyBody>,
+}
+
+impl Http2 {
+    /// With prior knowledge.
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self { sender }
+    }
+
+    /// Sends a request without waiting for the body of its response.
+    pub(crate) async fn send<B>(&mut self, request: Request<B>) -> hyper::Result<Response<Incoming>>
+    where
+        B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    {
+        within_patience(async {
+            self.sender.ready().await?;
+            self.sender.send_request(request.map(BodyExt::boxed_unsync)).await
+        })
+        .await
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        let request = Request::get(format!("http://test.example{path}")).body(Empty::<Bytes>::new()).unwrap();
+        Answer::of(self.send(request).await.unwrap()).await.unwrap()
+    }
+}
+
+/// What the server sends on a connection of its own to these bytes, until it closes.
+pub(crate) async fn raw(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = Vec::new();
+    within_patience(stream.read_to_end(&mut response)).await.unwrap();
+    String::from_utf8_lossy(&response).into_owned()
+}
+
+/// What the server sends until these bytes come.
+pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut received = Vec::new();
+    while !received.ends_with(end.as_bytes()) {
+        received.push(within_patience(stream.read_u8()).await.unwrap());
+    }
+    String::from_utf8(received).unwrap()
 }
 
 /// A whole response.

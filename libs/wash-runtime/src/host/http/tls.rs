@@ -72,7 +72,7 @@ pub enum TlsError {
     },
     /// The certificates that clients are held to cannot be used.
     #[error("cannot hold clients to the certificates in {}", path.display())]
-    ClientAuthority {
+    ClientCa {
         /// The file.
         path: PathBuf,
         /// What is wrong with them.
@@ -86,7 +86,7 @@ pub enum TlsError {
 pub struct TlsConfig {
     certificate: PathBuf,
     key: PathBuf,
-    client_authority: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
     handshake_timeout: Duration,
     reload_interval: Duration,
 }
@@ -97,15 +97,15 @@ impl TlsConfig {
         Self {
             certificate: certificate.into(),
             key: key.into(),
-            client_authority: None,
+            client_ca: None,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             reload_interval: RELOAD_INTERVAL,
         }
     }
 
     /// Serves only clients that show a valid certificate of one of the authorities in this file, in the PEM format.
-    pub fn with_client_authority(mut self, path: impl Into<PathBuf>) -> Self {
-        self.client_authority = Some(path.into());
+    pub fn with_client_ca(mut self, path: impl Into<PathBuf>) -> Self {
+        self.client_ca = Some(path.into());
         self
     }
 
@@ -130,7 +130,7 @@ impl TlsConfig {
         Ok(Files {
             certificate: read(&self.certificate)?,
             key: read(&self.key)?,
-            client_authority: self.client_authority.as_deref().map(read).transpose()?,
+            client_ca: self.client_ca.as_deref().map(read).transpose()?,
         })
     }
 
@@ -145,7 +145,7 @@ impl TlsConfig {
             |source| TlsError::Certificate { certificate: self.certificate.clone(), key: self.key.clone(), source };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().map_err(unusable)?;
-        let mut config = match (&self.client_authority, &files.client_authority) {
+        let mut config = match (&self.client_ca, &files.client_ca) {
             (Some(path), Some(authority)) => {
                 let verifier = client_verifier(path, authority, provider)?;
                 let mut config =
@@ -176,10 +176,8 @@ fn client_verifier(
     authority: &[u8],
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
-    let unusable = |source: Box<dyn std::error::Error + Send + Sync>| TlsError::ClientAuthority {
-        path: path.to_path_buf(),
-        source,
-    };
+    let unusable =
+        |source: Box<dyn std::error::Error + Send + Sync>| TlsError::ClientCa { path: path.to_path_buf(), source };
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path, authority)? {
         roots.add(certificate).map_err(|source| unusable(source.into()))?;
@@ -193,7 +191,7 @@ fn client_verifier(
 struct Files {
     certificate: Vec<u8>,
     key: Vec<u8>,
-    client_authority: Option<Vec<u8>>,
+    client_ca: Option<Vec<u8>>,
 }
 
 /// A server's side of encrypted connections.
@@ -207,7 +205,7 @@ pub(super) struct Tls {
 impl Files {
     fn digest(&self) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();
-        for file in [Some(&self.certificate), Some(&self.key), self.client_authority.as_ref()] {
+        for file in [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref()] {
             let file = file.map_or([].as_slice(), Vec::as_slice);
             hasher.update(&(file.len() as u64).to_le_bytes()).update(file);
         }

@@ -50,12 +50,28 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
             let grown = Vec::<u8>::new().try_reserve_exact(black_box(mebibytes) << 20);
             text(if grown.is_ok() { "grown" } else { "refused" }.to_string())
         }
+        "/length" => length(request.into_body()).await,
+        "/status" => {
+            let status = request.uri().query().and_then(|query| query.parse().ok()).unwrap_or(0);
+            Ok(Response::builder().status(StatusCode::from_u16(status)?).body(Body::empty())?)
+        }
+        "/flood" => Ok(Response::new(Body::from_http_body(Endless { then: Then::Flood, chunks: 0 }))),
+        "/trailers" => Ok(Response::builder().header("trailer", "x-end").body(request.into_body())?),
         _ => Ok(Response::builder().status(StatusCode::NOT_FOUND).body("not found".to_string().into())?),
     }
 }
 
 fn text(text: String) -> Result<Response<Body>, Error> {
     Ok(Response::new(text.into()))
+}
+
+/// Reads a body to its end and says how long it was.
+async fn length(mut body: Body) -> Result<Response<Body>, Error> {
+    println!("entered");
+    match body.contents().await {
+        Ok(contents) => text(contents.len().to_string()),
+        Err(err) => Ok(Response::builder().status(StatusCode::BAD_GATEWAY).body(format!("{err:?}").into())?),
+    }
 }
 
 /// Gets the URL in the header `x-target` and passes on what comes back.
@@ -75,6 +91,8 @@ struct Endless {
 
 enum Then {
     GoOn,
+    /// In larger chunks.
+    Flood,
     /// After the second chunk.
     Trap,
 }
@@ -91,7 +109,8 @@ impl wstd::http::body::HttpBody for Endless {
         if matches!(self.then, Then::Trap) && self.chunks > 2 {
             panic!("told to");
         }
-        std::task::Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"chunk")))))
+        let chunk: &[u8] = if matches!(self.then, Then::Flood) { &[b'x'; 1 << 16] } else { b"chunk" };
+        std::task::Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(chunk)))))
     }
 }
 
