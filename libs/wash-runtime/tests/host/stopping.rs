@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use wash_runtime::host::{HostApi, StartError};
 use wash_runtime::types::{LocalResources, WorkloadState, WorkloadStatusRequest};
 
-use crate::support::{TestHost, chunked_echo, get, next_chunk, probe, request, within_patience};
+use crate::support::{Http2, TestHost, chunked, chunked_echo, get, next_chunk, probe, request, within_patience};
 
 #[tokio::test]
 async fn a_request_in_flight_finishes_before_the_host_has_stopped() {
@@ -34,6 +34,33 @@ async fn a_request_in_flight_finishes_before_the_host_has_stopped() {
     assert!(within_patience(response.body_mut().frame()).await.is_none());
     within_patience(stopping).await.unwrap().unwrap();
     assert!(idle.send(get("/print")).await.is_err(), "an idle connection should be closed");
+}
+
+#[tokio::test]
+async fn requests_of_http2_finish_before_the_host_has_stopped() {
+    let host = TestHost::running_probe().await;
+    let mut idle = Http2::open(host.address).await;
+    assert_eq!(idle.get("/print").await.status, 200);
+    let (chunks, request) = chunked("http://test.example/echo");
+    let mut connection = Http2::open(host.address).await;
+    chunks.send("one").unwrap();
+    let mut response = connection.send(request).await.unwrap();
+    assert_eq!(next_chunk(response.body_mut()).await, "one");
+
+    let stopping = tokio::spawn({
+        let host = Arc::clone(&host.host);
+        async move { host.stop().await }
+    });
+    // Nothing new begins on either connection.
+    for connection in [&mut idle, &mut connection] {
+        within_patience(async { while connection.send(get("http://test.example/print")).await.is_ok() {} }).await;
+    }
+    chunks.send("two").unwrap();
+    assert_eq!(next_chunk(response.body_mut()).await, "two");
+    assert!(!stopping.is_finished());
+    drop(chunks);
+    assert_eq!(within_patience(response.into_body().collect()).await.unwrap().to_bytes(), "");
+    within_patience(stopping).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::support::{
     Answer, Connection, Http2, TestHost, chunked, chunked_echo, get, next_chunk, raw, read_until, within_patience,
@@ -188,14 +189,18 @@ async fn two_thousand_idle_connections_keep_nobody_waiting() {
     files.current = files.maximum;
     setrlimit(Resource::Nofile, files).unwrap();
     let host = TestHost::serving_probe(|server| server.with_connection_limit(4000)).await;
-    let mut idle = Vec::new();
+    let address = host.address;
+    let mut opening = JoinSet::new();
     for number in 0..2000 {
-        let mut stream = TcpStream::connect(host.address).await.unwrap();
-        if number % 2 == 0 {
-            stream.write_all(b"GET /print HTT").await.unwrap();
-        }
-        idle.push(stream);
+        opening.spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            if number % 2 == 0 {
+                stream.write_all(b"GET /print HTT").await.unwrap();
+            }
+            stream
+        });
     }
+    let idle = opening.join_all().await;
     let mut connection = host.connect().await;
     for _ in 0..20 {
         assert_eq!(connection.get("/print").await, Answer::ok("printed"));

@@ -11,7 +11,7 @@ use rcgen::{
 };
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tempfile::TempDir;
@@ -122,6 +122,10 @@ impl<'a> Client<'a> {
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        connect(address, Arc::new(self.config())).await
+    }
+
+    fn config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.authority.certificate.as_bytes()).unwrap()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -137,9 +141,7 @@ impl<'a> Client<'a> {
             }
         };
         config.alpn_protocols = self.protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        let stream = TcpStream::connect(address).await?;
-        let name = ServerName::try_from("test.example").unwrap();
-        within_patience(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
+        config
     }
 
     /// What the guest answers, or why it was never asked.
@@ -150,6 +152,12 @@ impl<'a> Client<'a> {
         let response = connection.send(get(path)).await.map_err(|err| format!("request: {err:?}"))?;
         Answer::of(response).await.map_err(|err| format!("response: {err:?}"))
     }
+}
+
+async fn connect(address: SocketAddr, config: Arc<ClientConfig>) -> io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("test.example").unwrap();
+    within_patience(TlsConnector::from(config).connect(name, stream)).await
 }
 
 #[tokio::test]
@@ -227,6 +235,29 @@ async fn only_clients_with_a_valid_certificate_get_in() {
     assert_eq!(host.output.next().await.2, "to standard output\n");
     host.end("probe").await;
     assert!(!host.output.rest().contains("to standard output"));
+}
+
+#[tokio::test]
+async fn a_certificate_is_asked_for_on_every_connection() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let files = Files::of(&servers.server());
+    files.write("ca.crt", &clients.certificate);
+    let identity = clients.client(Flaw::None);
+    let open = host(files.config()).await;
+    let closed = host(files.config().with_client_ca(files.path("ca.crt"))).await;
+    for version in [&TLS12, &TLS13] {
+        for (host, again) in [(&open, HandshakeKind::Resumed), (&closed, HandshakeKind::Full)] {
+            let client = Client { version, identity: Some(&identity), ..Client::of(&servers) };
+            let config = Arc::new(client.config());
+            for expected in [HandshakeKind::Full, again] {
+                let stream = connect(host.address, Arc::clone(&config)).await.unwrap();
+                assert_eq!(stream.get_ref().1.handshake_kind(), Some(expected), "{version:?}");
+                // What the server gives for the next time comes with its response.
+                let mut connection = Connection::over(stream).await;
+                assert_eq!(connection.get("/version").await.status, 200);
+            }
+        }
+    }
 }
 
 /// What the host's log says, in all tests of this process.

@@ -87,17 +87,24 @@ impl Control {
             let past = Duration::from_millis(now.saturating_sub(since));
             since > 0 && limit.is_some_and(|limit| past > limit)
         };
-        if exceeds(&self.write_blocked_since, limits.write_timeout) || exceeds(&self.ending_since, Some(FAREWELL)) {
-            self.command(Command::Close);
-        } else if self.in_flight.load(Relaxed) > 0 {
+        if exceeds(&self.write_blocked_since, limits.write_timeout) {
+            return self.command(Command::Close);
+        }
+        if self.in_flight.load(Relaxed) > 0 {
             // Bodies and guests have limits of their own.
-        } else if !self.seen_request.load(Relaxed) {
-            if exceeds(&self.idle_since, limits.header_timeout) {
-                self.command(Command::Close);
-            }
-        } else if exceeds(&self.head_since, limits.header_timeout) {
+            return;
+        }
+        let is_ending = self.ending_since.load(Relaxed) > 0;
+        let is_overdue = if is_ending {
+            exceeds(&self.ending_since, Some(FAREWELL))
+        } else if self.seen_request.load(Relaxed) {
+            exceeds(&self.head_since, limits.header_timeout)
+        } else {
+            exceeds(&self.idle_since, limits.header_timeout)
+        };
+        if is_overdue {
             self.command(Command::Close);
-        } else if exceeds(&self.idle_since, limits.idle_timeout) && self.ending_since.load(Relaxed) == 0 {
+        } else if !is_ending && self.seen_request.load(Relaxed) && exceeds(&self.idle_since, limits.idle_timeout) {
             self.ending_since.store(now, Relaxed);
             self.command(Command::Drain);
         }
@@ -244,6 +251,9 @@ mod tests {
         // In the middle of a request, however long.
         let (control, limits) = after(100 * second);
         let _in_flight = control.begin();
+        assert_eq!(enforced(&control, &limits), Command::Serve);
+        // Even if it came when the connection was about to end.
+        control.ending_since.store(1, Relaxed);
         assert_eq!(enforced(&control, &limits), Command::Serve);
         // Unless the client takes nothing.
         control.write_is_blocked();

@@ -134,7 +134,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         this.control.is_ending();
-        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        let shutdown = Pin::new(&mut this.stream).poll_shutdown(cx);
+        if shutdown.is_pending() {
+            this.control.write_is_blocked();
+        }
+        ready!(shutdown)?;
         if this.control.has_unread_body() {
             // To close a socket with unread bytes resets it, and a reset takes the response from the client.
             ready!(this.poll_discard(cx))?;
