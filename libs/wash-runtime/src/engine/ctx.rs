@@ -12,10 +12,11 @@ use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::linked::{Item, Linked};
+use super::linked::{Item, Linked, Role};
 use super::memory::BudgetShare;
 use super::outgoing::OutgoingPolicy;
 use super::schedule::Schedule;
+use super::sockets::{self, SocketRole, SocketsCtx, SocketsCtxView, SocketsView};
 use crate::types::LocalResources;
 
 /// Epochs that a guest may compute before it has to let others run.
@@ -45,6 +46,7 @@ struct ItemState {
     index: usize,
     wasi: WasiCtx,
     outgoing: OutgoingPolicy,
+    sockets: SocketsCtx,
     memory_used: usize,
 }
 
@@ -148,10 +150,15 @@ impl std::fmt::Debug for Ctx {
 impl ItemState {
     fn new(linked: &Linked, index: usize) -> wasmtime::Result<Self> {
         let item = linked.item(index);
+        let role = match item.role {
+            Role::Component => SocketRole::Component,
+            Role::Service => SocketRole::Service,
+        };
         Ok(Self {
             index,
             wasi: item.new_wasi()?,
             outgoing: OutgoingPolicy { allowed_hosts: Arc::clone(&item.allowed_hosts) },
+            sockets: SocketsCtx::new(Arc::clone(&linked.network), role, linked.name_lookup.clone()),
             memory_used: 0,
         })
     }
@@ -166,6 +173,12 @@ impl WasiView for Ctx {
 impl WasiHttpView for Ctx {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.active.outgoing }
+    }
+}
+
+impl SocketsView for Ctx {
+    fn sockets(&mut self) -> SocketsCtxView<'_> {
+        SocketsCtxView { ctx: &mut self.active.sockets, table: &mut self.table }
     }
 }
 
@@ -191,6 +204,7 @@ impl ResourceLimiter for Ctx {
 pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Ctx>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    sockets::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     Ok(linker)
 }

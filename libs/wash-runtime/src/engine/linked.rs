@@ -12,6 +12,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use super::schedule::CpuShare;
+use super::sockets::{NameLookup, VirtualNetwork};
 use super::{AllowedHosts, Ctx, Engine};
 use crate::host::guest_output::GuestStreams;
 use crate::types::LocalResources;
@@ -32,6 +33,10 @@ pub(crate) struct Linked {
     pub(crate) items: Vec<Item>,
     /// The item that answers HTTP requests.
     pub(crate) handler: Option<Handler>,
+    /// Loopback, as the workload sees it.
+    pub(crate) network: Arc<VirtualNetwork>,
+    /// Names that the workload may resolve.
+    pub(crate) name_lookup: NameLookup,
     /// Directories that are removed when the workload is gone.
     pub(crate) _scratch: Vec<tempfile::TempDir>,
 }

@@ -22,6 +22,7 @@ mod outgoing;
 mod pool;
 pub(crate) mod schedule;
 pub(crate) mod siblings;
+pub(crate) mod sockets;
 pub mod workload;
 
 pub(crate) use admission::Admission;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{HANDLER, StartError, exports_handler, is_run};
+use crate::engine::sockets::NameLookup;
 use crate::engine::workload::{HttpOptions, SERVICE_ID, UnresolvedWorkload, http_entry};
 use crate::engine::{is_wasi_0_2, provides_interface};
 use crate::plugin::HostPlugin;
@@ -131,4 +132,21 @@ pub(super) fn http_config(entry: &WitInterface, options: &mut HttpOptions) -> Re
         options.instance_reuse = value.parse().map_err(|_| invalid("instance-reuse", value, "a number of requests"))?;
     }
     Ok(())
+}
+
+/// The names that the workload may resolve: none, unless an entry for `wasi:sockets/ip-name-lookup` asks for it; all,
+/// unless its setting `allowed-names` lists some.
+pub(super) fn name_lookup(interfaces: &[WitInterface]) -> Result<NameLookup, StartError> {
+    let asks = |entry: &&WitInterface| {
+        entry.namespace == "wasi" && entry.package == "sockets" && entry.interfaces.contains("ip-name-lookup")
+    };
+    let Some(entry) = interfaces.iter().find(asks) else { return Ok(NameLookup::Denied) };
+    let names = entry.config.get("allowed-names").map_or("*", String::as_str);
+    let names: Vec<String> = names.split(',').map(|name| name.trim().to_string()).collect();
+    NameLookup::parse(&names).map_err(|invalid| StartError::InterfaceConfig {
+        interface: entry.to_string(),
+        key: "allowed-names".to_string(),
+        value: invalid.entry,
+        expected: "a list of names such as `example.com,*.example.org`",
+    })
 }

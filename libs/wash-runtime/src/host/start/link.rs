@@ -15,6 +15,7 @@ use super::{StartError, exports_handler};
 use crate::engine::linked::{Handler, Item, Linked, Mount};
 use crate::engine::schedule::CpuShare;
 use crate::engine::siblings::{self, SiblingInterface};
+use crate::engine::sockets::VirtualNetwork;
 use crate::engine::workload::{ItemBase, UnresolvedWorkload};
 use crate::engine::{AllowedHosts, Ctx, Engine, Role};
 use crate::host::guest_output::{GuestOutput, GuestStreams, OutputSource};
@@ -105,6 +106,7 @@ pub(super) fn finish(
     output: &Arc<dyn GuestOutput>,
 ) -> Result<Linked, StartError> {
     let handler = handler(&workload)?;
+    let name_lookup = super::check::name_lookup(&workload.host_interfaces)?;
     let identity = Arc::clone(&workload.identity);
     let mut items = Vec::new();
     for component in workload.components {
@@ -117,7 +119,15 @@ pub(super) fn finish(
         Some(index) => Some(Handler { item: index, proxy: proxy(&items[index])? }),
         None => None,
     };
-    Ok(Linked { engine: engine.clone(), identity, items, handler, _scratch: volumes.scratch })
+    Ok(Linked {
+        engine: engine.clone(),
+        identity,
+        items,
+        handler,
+        network: VirtualNetwork::new(),
+        name_lookup,
+        _scratch: volumes.scratch,
+    })
 }
 
 /// The component that answers HTTP requests: the one handler that no sibling calls.
