@@ -3,6 +3,13 @@
 //! A plugin adds host functions to the linkers of the components that need them. It is compiled into the program that
 //! embeds the host; nothing here loads one from elsewhere.
 
+#[cfg(any(feature = "wasi-blobstore", feature = "wasi-keyvalue"))]
+mod storage;
+#[cfg(feature = "wasi-blobstore")]
+pub mod wasi_blobstore;
+#[cfg(feature = "wasi-keyvalue")]
+pub mod wasi_keyvalue;
+
 use std::any::Any;
 use std::collections::HashSet;
 

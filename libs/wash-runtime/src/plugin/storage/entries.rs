@@ -1,0 +1,294 @@
+//! A workload's `host_interfaces` entries of one storage package: their names, their settings, and the backend of each.
+//!
+//! It reads settings; it opens no backend.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use super::roots::{AllowedRoots, RootError};
+use crate::wit::WitInterface;
+
+/// Names of backends, as they stand in the setting `backend`.
+const IN_MEMORY: &str = "in-memory";
+const FILESYSTEM: &str = "filesystem";
+
+/// Why a workload's storage entries cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// The host has no such backend.
+    #[error("{entry} asks for the backend `{backend}`, but this host supports {supported}")]
+    UnsupportedBackend {
+        /// The entry, in words.
+        entry: String,
+        /// The backend it names.
+        backend: String,
+        /// The backends that there are.
+        supported: &'static str,
+    },
+    /// The file system backend needs a directory.
+    #[error("{entry} asks for the backend `filesystem` and needs the setting `root`")]
+    MissingRoot {
+        /// The entry, in words.
+        entry: String,
+    },
+    /// The directory is not to be had.
+    #[error("{entry} has a `root` that cannot be used")]
+    Root {
+        /// The entry, in words.
+        entry: String,
+        /// Why.
+        source: RootError,
+    },
+    /// Nothing reads this setting.
+    #[error("{entry} has the unknown setting `{setting}`; known are {known}")]
+    UnknownSetting {
+        /// The entry, in words.
+        entry: String,
+        /// The setting's name.
+        setting: String,
+        /// Settings that there are.
+        known: String,
+    },
+    /// A setting's value cannot be read.
+    #[error("{entry} has `{value}` for `{setting}`, which must be {expected}")]
+    InvalidSetting {
+        /// The entry, in words.
+        entry: String,
+        /// The setting's name.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// Several entries, and one without a name.
+    #[error("several entries of {package} are told apart by `name`, and one has none")]
+    Unnamed {
+        /// The package.
+        package: String,
+    },
+    /// Several entries of one name.
+    #[error("several entries of {package} have the name `{name}`")]
+    DuplicateName {
+        /// The package.
+        package: String,
+        /// The name.
+        name: String,
+    },
+}
+
+/// What a plugin offers.
+#[derive(Debug)]
+pub(crate) enum Offer {
+    /// Memory alone.
+    InMemory,
+    /// One directory for all workloads, chosen by the operator.
+    Directory,
+    /// Memory by default, and directories of the workload's choice.
+    Choice(AllowedRoots),
+}
+
+/// Where an entry's data stand.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    Memory,
+    /// The plugin's own directory.
+    OwnDirectory,
+    Directory(PathBuf),
+}
+
+/// An entry, checked.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) interfaces: HashSet<String>,
+    pub(crate) place: Place,
+    settings: HashMap<String, String>,
+    description: String,
+}
+
+impl Entry {
+    /// A setting that only this kind of store has.
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn invalid(&self, setting: &'static str, expected: &'static str) -> EntryError {
+        let value = self.setting(setting).unwrap_or_default().to_string();
+        EntryError::InvalidSetting { entry: self.description.clone(), setting, value, expected }
+    }
+}
+
+/// Entries by name, or one that serves every name.
+#[derive(Debug)]
+pub(crate) enum Entries<T> {
+    Any(T),
+    Named(HashMap<String, T>),
+}
+
+impl<T> Entries<T> {
+    /// The entry that serves a name.
+    pub(crate) fn get(&self, name: &str) -> Option<&T> {
+        match self {
+            Self::Any(entry) => Some(entry),
+            Self::Named(entries) => entries.get(name),
+        }
+    }
+
+    pub(crate) fn values(&self) -> Box<dyn Iterator<Item = &T> + '_> {
+        match self {
+            Self::Any(entry) => Box::new(std::iter::once(entry)),
+            Self::Named(entries) => Box::new(entries.values()),
+        }
+    }
+
+    pub(crate) fn try_map<U, E>(self, mut convert: impl FnMut(T) -> Result<U, E>) -> Result<Entries<U>, E> {
+        Ok(match self {
+            Self::Any(entry) => Entries::Any(convert(entry)?),
+            Self::Named(entries) => Entries::Named(
+                entries.into_iter().map(|(name, entry)| Ok((name, convert(entry)?))).collect::<Result<_, E>>()?,
+            ),
+        })
+    }
+}
+
+/// Checks a workload's entries of one package. `own_settings` are those that the kind of store adds to `backend` and `root`.
+pub(crate) fn check<'a>(
+    interfaces: impl IntoIterator<Item = &'a WitInterface>,
+    offer: &Offer,
+    own_settings: &[&str],
+) -> Result<Entries<Entry>, EntryError> {
+    let interfaces: Vec<&WitInterface> = interfaces.into_iter().collect();
+    let mut named = HashMap::new();
+    for interface in &interfaces {
+        let package = format!("{}:{}", interface.namespace, interface.package);
+        let entry = check_one(interface, &package, offer, own_settings)?;
+        let Some(name) = interface.name.clone().filter(|name| !name.is_empty()) else {
+            if interfaces.len() > 1 {
+                return Err(EntryError::Unnamed { package });
+            }
+            return Ok(Entries::Any(entry));
+        };
+        if named.insert(name.clone(), entry).is_some() {
+            return Err(EntryError::DuplicateName { package, name });
+        }
+    }
+    Ok(Entries::Named(named))
+}
+
+fn check_one(
+    interface: &WitInterface,
+    package: &str,
+    offer: &Offer,
+    own_settings: &[&str],
+) -> Result<Entry, EntryError> {
+    let description = match &interface.name {
+        Some(name) if !name.is_empty() => format!("the entry `{name}` of {package}"),
+        _ => format!("the entry of {package}"),
+    };
+    let place = choose(interface, &description, offer)?;
+    let known = |setting: &str| {
+        let of_place = match place {
+            Place::Directory(_) => setting == "root",
+            Place::Memory | Place::OwnDirectory => false,
+        };
+        setting == "backend" || of_place || own_settings.contains(&setting)
+    };
+    if let Some(setting) = interface.config.keys().filter(|setting| !known(setting)).min() {
+        let known = [&["backend", "root"], own_settings].concat();
+        let known: Vec<String> = known.into_iter().map(|setting| format!("`{setting}`")).collect();
+        let (setting, known) = (setting.clone(), known.join(", "));
+        return Err(EntryError::UnknownSetting { entry: description, setting, known });
+    }
+    let settings = interface.config.clone();
+    Ok(Entry { interfaces: interface.interfaces.clone(), place, settings, description })
+}
+
+fn choose(interface: &WitInterface, description: &str, offer: &Offer) -> Result<Place, EntryError> {
+    let entry = || description.to_string();
+    let backend = interface.config.get("backend").map(String::as_str);
+    let unsupported = |backend: &str, supported| {
+        Err(EntryError::UnsupportedBackend { entry: entry(), backend: backend.to_string(), supported })
+    };
+    match (offer, backend) {
+        (Offer::InMemory, None | Some(IN_MEMORY)) => Ok(Place::Memory),
+        (Offer::InMemory, Some(other)) => unsupported(other, "`in-memory`"),
+        (Offer::Directory, None | Some(FILESYSTEM)) => Ok(Place::OwnDirectory),
+        (Offer::Directory, Some(other)) => unsupported(other, "`filesystem`"),
+        (Offer::Choice(_), None | Some(IN_MEMORY)) => Ok(Place::Memory),
+        (Offer::Choice(roots), Some(FILESYSTEM)) => {
+            let root = interface.config.get("root").ok_or_else(|| EntryError::MissingRoot { entry: entry() })?;
+            let dir = roots.resolve(root).map_err(|source| EntryError::Root { entry: entry(), source })?;
+            Ok(Place::Directory(dir))
+        }
+        (Offer::Choice(_), Some(other)) => unsupported(other, "`in-memory` and `filesystem`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: Option<&str>, config: &[(&str, &str)]) -> WitInterface {
+        WitInterface {
+            namespace: "wasi".to_string(),
+            package: "keyvalue".to_string(),
+            interfaces: HashSet::from(["store".to_string()]),
+            version: None,
+            config: config.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            name: name.map(str::to_string),
+        }
+    }
+
+    fn choice() -> (tempfile::TempDir, Offer) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut roots = AllowedRoots::default();
+        roots.allow(dir.path()).unwrap();
+        (dir, Offer::Choice(roots))
+    }
+
+    #[test]
+    fn one_unnamed_entry_serves_every_name_and_named_ones_their_own() {
+        let (_dir, offer) = choice();
+        let any = check(&[entry(None, &[])], &offer, &[]).unwrap();
+        assert_eq!(any.get("whatever").unwrap().place, Place::Memory);
+        let single = check(&[entry(Some("cache"), &[])], &offer, &[]).unwrap();
+        assert!(single.get("cache").is_some() && single.get("other").is_none());
+        let disk = entry(Some("disk"), &[("backend", "filesystem"), ("root", "a")]);
+        let two = check(&[entry(Some("cache"), &[]), disk], &offer, &[]).unwrap();
+        assert_eq!(two.get("cache").unwrap().place, Place::Memory);
+        assert!(matches!(two.get("disk").unwrap().place, Place::Directory(_)));
+        assert!(two.get("").is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_a_sentence() {
+        let (_dir, offer) = choice();
+        let message = |entries: &[WitInterface]| check(entries, &offer, &["bucket"]).unwrap_err().to_string();
+        assert_eq!(
+            message(&[entry(Some("cache"), &[("backend", "nats")])]),
+            "the entry `cache` of wasi:keyvalue asks for the backend `nats`, but this host supports `in-memory` and \
+             `filesystem`"
+        );
+        assert_eq!(
+            message(&[entry(None, &[("backend", "filesystem")])]),
+            "the entry of wasi:keyvalue asks for the backend `filesystem` and needs the setting `root`"
+        );
+        assert_eq!(
+            message(&[entry(None, &[("buckett", "x")])]),
+            "the entry of wasi:keyvalue has the unknown setting `buckett`; known are `backend`, `root`, `bucket`"
+        );
+        assert_eq!(
+            message(&[entry(Some("a"), &[]), entry(None, &[])]),
+            "several entries of wasi:keyvalue are told apart by `name`, and one has none"
+        );
+        assert_eq!(
+            message(&[entry(Some("a"), &[]), entry(Some("a"), &[("backend", "in-memory")])]),
+            "several entries of wasi:keyvalue have the name `a`"
+        );
+        let outside = entry(None, &[("backend", "filesystem"), ("root", "../up")]);
+        assert!(matches!(check(&[outside], &offer, &[]), Err(EntryError::Root { .. })));
+        let elsewhere = entry(None, &[("backend", "filesystem")]);
+        assert!(matches!(check(&[elsewhere], &Offer::InMemory, &[]), Err(EntryError::UnsupportedBackend { .. })));
+    }
+}
