@@ -1,7 +1,249 @@
-//! x
-#![allow(dead_code)]
+//! `wasi:keyvalue` for guests, in memory or on a file system.
+//!
+//! Both drafts that are in use are provided: `0.2.0-draft`, and `0.2.0-draft2` with compare-and-swap. A bucket belongs to
+//! a workload's namespace: its workloads share it, and no other namespace can reach it. There is no backend here that
+//! reaches over a network.
+
 mod backend;
+mod binding;
+mod draft;
+mod draft2;
 mod filesystem;
 mod memory;
 #[cfg(test)]
 mod tests;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::backend::Backend;
+use self::binding::{Binding, Bound, Host, view};
+use self::filesystem::FilesystemBackend;
+use self::memory::MemoryBackend;
+pub use super::storage::entries::EntryError;
+pub use super::storage::roots::RootError;
+use super::HostPlugin;
+use super::storage::entries::{self, Offer, Place};
+use super::storage::files;
+use super::storage::roots::AllowedRoots;
+use super::storage::tenants::Tenants;
+use crate::engine::workload::{UnresolvedWorkload, WorkloadItem};
+use crate::wit::{WitInterface, WitWorld};
+
+/// What a namespace may keep in memory, in bytes, unless the embedder says otherwise.
+pub const DEFAULT_MAX_BYTES: u64 = 64 << 20;
+
+const INTERFACES: [&str; 3] = ["store", "atomics", "batch"];
+const DRAFT: &str = "0.2.0-draft";
+const DRAFT2: &str = "0.2.0-draft2";
+/// The directory below a workload's `root`. Roots cannot name it.
+const BELOW_ROOT: &str = ".wash-keyvalue";
+
+/// Key-value storage that picks the backend for each `host_interfaces` entry, by its settings:
+///
+/// | setting | meaning |
+/// |---|---|
+/// | `backend` | `in-memory` (the default) or `filesystem` |
+/// | `root` | with `filesystem`: a directory below one that the host [allows](Self::with_directory) |
+/// | `bucket` | the bucket's name, where it differs from the identifier that the guest opens |
+///
+/// Several entries are told apart by their names: `store::open("cache")` reaches the entry `cache`. A single entry without
+/// a name serves every identifier, each with a bucket of its own.
+#[derive(Debug)]
+pub struct KeyValue(Arc<Inner>);
+
+/// Key-value storage in the host's memory.
+#[derive(Debug)]
+pub struct InMemoryKeyValue(Arc<Inner>);
+
+/// Key-value storage in one directory of the operator's choice.
+#[derive(Debug)]
+pub struct FilesystemKeyValue(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    offer: Offer,
+    memory: Arc<MemoryBackend>,
+    own: Option<Arc<FilesystemBackend>>,
+    tenants: Tenants,
+}
+
+impl KeyValue {
+    /// Storage in memory, [`DEFAULT_MAX_BYTES`] for each namespace; workloads may name no directory.
+    pub fn new() -> Self {
+        Self::with_max_bytes(DEFAULT_MAX_BYTES)
+    }
+
+    /// Like [`Self::new`], with another limit for each namespace.
+    pub fn with_max_bytes(max_bytes: u64) -> Self {
+        Self(Arc::new(Inner::new(Offer::Choice(AllowedRoots::default()), max_bytes, None)))
+    }
+
+    /// Lets workloads keep data in directories below this one, which is created if need be. May be called several times;
+    /// a workload's relative `root` is relative to the first.
+    ///
+    /// # Errors
+    /// [`RootError::Io`] if the directory cannot be opened or created.
+    pub fn with_directory(mut self, dir: impl AsRef<Path>) -> Result<Self, RootError> {
+        if let Some(Inner { offer: Offer::Choice(roots), .. }) = Arc::get_mut(&mut self.0) {
+            roots.allow(dir.as_ref())?;
+        }
+        Ok(self)
+    }
+}
+
+impl Default for KeyValue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl InMemoryKeyValue {
+    /// [`DEFAULT_MAX_BYTES`] for each namespace.
+    pub fn new() -> Self {
+        Self::with_max_bytes(DEFAULT_MAX_BYTES)
+    }
+
+    /// So many bytes for each namespace: keys, values, and what the host needs beside them.
+    pub fn with_max_bytes(max_bytes: u64) -> Self {
+        Self(Arc::new(Inner::new(Offer::InMemory, max_bytes, None)))
+    }
+}
+
+impl Default for InMemoryKeyValue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FilesystemKeyValue {
+    /// Opens or creates the directory. Several hosts may use it at once.
+    ///
+    /// # Errors
+    /// [`RootError::Io`] if the directory cannot be opened or created.
+    pub fn new(dir: impl AsRef<Path>) -> Result<Self, RootError> {
+        let dir = dir.as_ref();
+        let own = FilesystemBackend::open(dir.to_path_buf())
+            .map_err(|source| RootError::Io { root: dir.display().to_string(), source })?;
+        Ok(Self(Arc::new(Inner::new(Offer::Directory, 0, Some(Arc::new(own))))))
+    }
+}
+
+impl Inner {
+    fn new(offer: Offer, max_bytes: u64, own: Option<Arc<FilesystemBackend>>) -> Self {
+        Self { offer, memory: Arc::new(MemoryBackend::new(max_bytes)), own, tenants: Tenants::default() }
+    }
+
+    /// Checks entries and opens their backends. It blocks.
+    fn bind(&self, namespace: &str, interfaces: &HashSet<WitInterface>) -> anyhow::Result<Binding> {
+        let checked = entries::check(interfaces, &self.offer, &["bucket"])?;
+        let entries = checked.try_map(|entry| {
+            let backend: Arc<dyn Backend> = match (&entry.place, &self.own) {
+                (Place::Directory(root), _) => Arc::new(FilesystemBackend::open(root.join(BELOW_ROOT))?),
+                (Place::OwnDirectory, Some(own)) => own.clone(),
+                (Place::OwnDirectory | Place::Memory, _) => self.memory.clone(),
+            };
+            let bucket = entry.setting("bucket").map(str::to_string);
+            anyhow::Ok(Bound { backend, bucket, interfaces: entry.interfaces })
+        })?;
+        Ok(Binding::new(namespace, entries))
+    }
+}
+
+fn world() -> WitWorld {
+    let exports = [DRAFT, DRAFT2].map(|version| WitInterface {
+        namespace: "wasi".to_string(),
+        package: "keyvalue".to_string(),
+        interfaces: INTERFACES.map(str::to_string).into(),
+        version: version.parse().ok(),
+        ..WitInterface::default()
+    });
+    WitWorld { imports: HashSet::new(), exports: exports.into() }
+}
+
+async fn bind_workload(
+    inner: &Arc<Inner>,
+    workload: &UnresolvedWorkload,
+    interfaces: HashSet<WitInterface>,
+) -> anyhow::Result<()> {
+    inner.tenants.bind(workload.id(), workload.namespace());
+    let (inner, namespace) = (inner.clone(), workload.namespace().to_string());
+    // All entries together, even those that no component uses.
+    files::blocking(move || inner.bind(&namespace, &interfaces)).await?;
+    Ok(())
+}
+
+async fn bind_item(
+    inner: &Arc<Inner>,
+    item: &mut WorkloadItem<'_>,
+    interfaces: HashSet<WitInterface>,
+) -> anyhow::Result<()> {
+    let imports = item.world().imports;
+    let declares = |name: &str| interfaces.iter().any(|entry| entry.interfaces.contains(name));
+    let (atomics, batch) = (declares("atomics"), declares("batch"));
+    for import in imports.iter().filter(|import| import.namespace == "wasi" && import.package == "keyvalue") {
+        let version = import.version.as_ref().map(ToString::to_string);
+        let imports = |name: &str| import.interfaces.contains(name);
+        let linker = item.linker();
+        match version.as_deref() {
+            Some(DRAFT) if imports("store") => draft::store::add_to_linker::<_, Host>(linker, view)?,
+            Some(DRAFT) if imports("atomics") && atomics => draft::atomics::add_to_linker::<_, Host>(linker, view)?,
+            Some(DRAFT) if imports("batch") && batch => draft::batch::add_to_linker::<_, Host>(linker, view)?,
+            Some(DRAFT2) if imports("store") => draft2::store::add_to_linker::<_, Host>(linker, view)?,
+            Some(DRAFT2) if imports("atomics") && atomics => draft2::atomics::add_to_linker::<_, Host>(linker, view)?,
+            Some(DRAFT2) if imports("batch") && batch => draft2::batch::add_to_linker::<_, Host>(linker, view)?,
+            // The host reports what is left without a provider.
+            _ => {}
+        }
+    }
+    let (inner, namespace) = (inner.clone(), item.workload_namespace().to_string());
+    let binding = files::blocking(move || inner.bind(&namespace, &interfaces)).await?;
+    item.set_binding(binding);
+    Ok(())
+}
+
+macro_rules! host_plugin {
+    ($plugin:ty) => {
+        #[async_trait]
+        impl HostPlugin for $plugin {
+            /// One id for all key-value plugins: a host has one of them.
+            fn id(&self) -> &'static str {
+                "wasi-keyvalue"
+            }
+
+            fn world(&self) -> WitWorld {
+                world()
+            }
+
+            async fn on_workload_bind(
+                &self,
+                workload: &UnresolvedWorkload,
+                interfaces: HashSet<WitInterface>,
+            ) -> anyhow::Result<()> {
+                bind_workload(&self.0, workload, interfaces).await
+            }
+
+            async fn on_workload_item_bind<'a>(
+                &self,
+                item: &mut WorkloadItem<'a>,
+                interfaces: HashSet<WitInterface>,
+            ) -> anyhow::Result<()> {
+                bind_item(&self.0, item, interfaces).await
+            }
+
+            async fn on_workload_unbind(&self, workload_id: &str, _: HashSet<WitInterface>) -> anyhow::Result<()> {
+                if let Some(namespace) = self.0.tenants.unbind(workload_id) {
+                    self.0.memory.forget(&namespace);
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+host_plugin!(KeyValue);
+host_plugin!(InMemoryKeyValue);
+host_plugin!(FilesystemKeyValue);

@@ -110,8 +110,8 @@ async fn pages_hold_every_key_once_whatever_changes_meanwhile() {
     let (_dir, backends) = both();
     for backend in backends {
         let bucket = backend.bucket("team", "many").unwrap();
-        let stay: BTreeSet<String> = (0..1500).map(|index| format!("stay-{index}")).collect();
-        let go: Vec<String> = (0..700).map(|index| format!("go-{index}")).collect();
+        let stay: BTreeSet<String> = (0..900).map(|index| format!("stay-{index}")).collect();
+        let go: Vec<String> = (0..150).map(|index| format!("go-{index}")).collect();
         let pairs = stay.iter().chain(&go).map(|key| (key.clone(), Bytes::new())).collect();
         bucket.set_many(pairs).await.unwrap();
         let first = bucket.list_keys(None).await.unwrap();
