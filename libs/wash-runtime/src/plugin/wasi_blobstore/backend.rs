@@ -82,6 +82,9 @@ pub(crate) trait Backend: Send + Sync {
 /// backend's data survive the process at all.
 #[async_trait]
 pub(crate) trait Containers: Send + Sync {
+    /// The same for all that reach the same containers.
+    fn identity(&self) -> String;
+
     async fn create(&self, container: &str) -> Result<(), BlobError>;
 
     /// When the container was created, in seconds since the epoch; `None` if there is none.
@@ -142,8 +145,9 @@ impl Location {
 
     /// Whether both are the same object of the same backend.
     pub(crate) fn is_same(&self, other: &Location) -> bool {
-        let same_store = Arc::ptr_eq(&self.containers, &other.containers);
-        same_store && self.container == other.container && self.object == other.object
+        self.containers.identity() == other.containers.identity()
+            && self.container == other.container
+            && self.object == other.object
     }
 
     /// Removes this object.

@@ -57,8 +57,9 @@ pub(super) fn words(err: BlobError) -> String {
 }
 
 /// A container that a guest has opened.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 #[derive(Clone)]
-pub(crate) struct OpenContainer {
+pub struct OpenContainer {
     /// The name that the guest knows it by.
     pub(super) name: String,
     /// The name that it has in its store.
@@ -68,20 +69,23 @@ pub(crate) struct OpenContainer {
 }
 
 /// A value on its way.
-pub(crate) struct OutgoingValue {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct OutgoingValue {
     pub(super) staging: Arc<Mutex<Staging>>,
     pub(super) has_stream: bool,
     _permit: OwnedSemaphorePermit,
 }
 
 /// A value to read.
-pub(crate) struct IncomingValue {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct IncomingValue {
     content: Content,
     permit: OwnedSemaphorePermit,
 }
 
 /// Names to read.
-pub(crate) struct ObjectNames {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct ObjectNames {
     names: Peekable<BoxStream<'static, Result<String, BlobError>>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -226,7 +230,7 @@ impl View<'_> {
         Ok(OpenContainer { name, actual, bound: bound.clone(), open: binding.open.clone() })
     }
 
-    pub(super) async fn new_value(&self) -> Result<OutgoingValue, String> {
+    pub(super) async fn new_value(&mut self) -> Result<OutgoingValue, String> {
         let binding = self.binding()?;
         let permit = permit(&binding.open).await?;
         let mut bounds = binding.entries.values();
@@ -239,12 +243,12 @@ impl View<'_> {
         Ok(OutgoingValue { staging: Arc::new(Mutex::new(staging)), has_stream: false, _permit: permit })
     }
 
-    pub(super) async fn copy(&self, source: (String, String), target: (String, String)) -> Result<(), String> {
+    pub(super) async fn copy(&mut self, source: (String, String), target: (String, String)) -> Result<(), String> {
         let (source, target, limit) = self.ends(source, target)?;
         source.copy_to(&target, limit).await.map_err(words)
     }
 
-    pub(super) async fn relocate(&self, source: (String, String), target: (String, String)) -> Result<(), String> {
+    pub(super) async fn relocate(&mut self, source: (String, String), target: (String, String)) -> Result<(), String> {
         let (source, target, limit) = self.ends(source, target)?;
         source.copy_to(&target, limit).await.map_err(words)?;
         if source.is_same(&target) { Ok(()) } else { source.remove().await.map_err(words) }
@@ -261,4 +265,3 @@ impl View<'_> {
         Ok((from, to.location(target.1), limit))
     }
 }
-

@@ -21,7 +21,7 @@ use crate::plugin::storage::names::{self, Decoded, FileName};
 /// A container exists once this file in its directory does; the file's age is the container's.
 const MARKER: &str = ".container";
 /// Bytes that are read at once.
-const CHUNK: u64 = 256 * 1024;
+const CHUNK: u64 = 128 * 1024;
 /// Names that are read at once.
 const NAMES: usize = 256;
 
@@ -163,6 +163,10 @@ impl FilesystemContainers {
 
 #[async_trait]
 impl Containers for FilesystemContainers {
+    fn identity(&self) -> String {
+        format!("directory {}", self.dir.display())
+    }
+
     async fn create(&self, container: &str) -> Result<(), BlobError> {
         let (this, container) = (self.clone(), container.to_string());
         files::blocking(move || this.create_now(&container)).await

@@ -89,6 +89,10 @@ impl Namespace {
 
 #[async_trait]
 impl Containers for MemoryContainers {
+    fn identity(&self) -> String {
+        format!("memory at {:p}", Arc::as_ptr(&self.0))
+    }
+
     async fn create(&self, container: &str) -> Result<(), BlobError> {
         let mut containers = self.0.lock();
         if containers.contains_key(container) {

@@ -187,6 +187,15 @@ async fn bind_item(
     item: &mut WorkloadItem<'_>,
     interfaces: HashSet<WitInterface>,
 ) -> anyhow::Result<()> {
+    link(item).map_err(|err| anyhow::Error::from_boxed(err.into()))?;
+    let (inner, namespace) = (inner.clone(), item.workload_namespace().to_string());
+    let binding = files::blocking(move || inner.bind(&namespace, &interfaces)).await?;
+    item.set_binding(binding);
+    Ok(())
+}
+
+/// Defines what the item imports. What is left without a provider, the host reports.
+fn link(item: &mut WorkloadItem<'_>) -> wasmtime::Result<()> {
     for import in item.world().imports {
         let version = import.version.as_ref().map(ToString::to_string);
         if import.package_name() != "wasi:blobstore" || version.as_deref() != Some(DRAFT) {
@@ -198,14 +207,10 @@ async fn bind_item(
                 "types" => host::types::add_to_linker::<_, Host>(linker, view)?,
                 "container" => host::container::add_to_linker::<_, Host>(linker, view)?,
                 "blobstore" => host::blobstore::add_to_linker::<_, Host>(linker, view)?,
-                // The host reports what is left without a provider.
                 _ => {}
             }
         }
     }
-    let (inner, namespace) = (inner.clone(), item.workload_namespace().to_string());
-    let binding = files::blocking(move || inner.bind(&namespace, &interfaces)).await?;
-    item.set_binding(binding);
     Ok(())
 }
 

@@ -60,8 +60,9 @@ impl From<BucketError> for Failure {
 }
 
 /// A bucket that a guest has opened.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 #[derive(Clone)]
-pub(crate) struct OpenBucket {
+pub struct OpenBucket {
     bucket: Arc<dyn Bucket>,
     atomics: bool,
     batch: bool,
@@ -69,7 +70,8 @@ pub(crate) struct OpenBucket {
 }
 
 /// A value that a guest wants to replace if nobody else does before.
-pub(crate) struct PreparedSwap {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct PreparedSwap {
     bucket: OpenBucket,
     key: String,
     current: Option<Value>,

@@ -23,12 +23,12 @@ use self::backend::Backend;
 use self::binding::{Binding, Bound, Host, view};
 use self::filesystem::FilesystemBackend;
 use self::memory::MemoryBackend;
-pub use super::storage::entries::EntryError;
-pub use super::storage::roots::RootError;
 use super::HostPlugin;
+pub use super::storage::entries::EntryError;
 use super::storage::entries::{self, Offer, Place};
 use super::storage::files;
 use super::storage::roots::AllowedRoots;
+pub use super::storage::roots::RootError;
 use super::storage::tenants::Tenants;
 use crate::engine::workload::{UnresolvedWorkload, WorkloadItem};
 use crate::wit::{WitInterface, WitWorld};
@@ -181,27 +181,36 @@ async fn bind_item(
     item: &mut WorkloadItem<'_>,
     interfaces: HashSet<WitInterface>,
 ) -> anyhow::Result<()> {
-    let imports = item.world().imports;
-    let declares = |name: &str| interfaces.iter().any(|entry| entry.interfaces.contains(name));
-    let (atomics, batch) = (declares("atomics"), declares("batch"));
-    for import in imports.iter().filter(|import| import.namespace == "wasi" && import.package == "keyvalue") {
-        let version = import.version.as_ref().map(ToString::to_string);
-        let imports = |name: &str| import.interfaces.contains(name);
-        let linker = item.linker();
-        match version.as_deref() {
-            Some(DRAFT) if imports("store") => draft::store::add_to_linker::<_, Host>(linker, view)?,
-            Some(DRAFT) if imports("atomics") && atomics => draft::atomics::add_to_linker::<_, Host>(linker, view)?,
-            Some(DRAFT) if imports("batch") && batch => draft::batch::add_to_linker::<_, Host>(linker, view)?,
-            Some(DRAFT2) if imports("store") => draft2::store::add_to_linker::<_, Host>(linker, view)?,
-            Some(DRAFT2) if imports("atomics") && atomics => draft2::atomics::add_to_linker::<_, Host>(linker, view)?,
-            Some(DRAFT2) if imports("batch") && batch => draft2::batch::add_to_linker::<_, Host>(linker, view)?,
-            // The host reports what is left without a provider.
-            _ => {}
-        }
-    }
+    link(item, &interfaces).map_err(|err| anyhow::Error::from_boxed(err.into()))?;
     let (inner, namespace) = (inner.clone(), item.workload_namespace().to_string());
     let binding = files::blocking(move || inner.bind(&namespace, &interfaces)).await?;
     item.set_binding(binding);
+    Ok(())
+}
+
+/// Defines what the item imports and an entry lists. What is left without a provider, the host reports.
+fn link(item: &mut WorkloadItem<'_>, entries: &HashSet<WitInterface>) -> wasmtime::Result<()> {
+    let listed = |interface: &str| entries.iter().any(|entry| entry.interfaces.contains(interface));
+    for import in item.world().imports {
+        let version = import.version.as_ref().map(ToString::to_string);
+        let linker = item.linker();
+        for interface in import.interfaces.iter().filter(|_| import.namespace == "wasi" && import.package == "keyvalue")
+        {
+            match (version.as_deref(), interface.as_str()) {
+                (Some(DRAFT), "store") => draft::store::add_to_linker::<_, Host>(linker, view)?,
+                (Some(DRAFT), "atomics") if listed("atomics") => {
+                    draft::atomics::add_to_linker::<_, Host>(linker, view)?;
+                }
+                (Some(DRAFT), "batch") if listed("batch") => draft::batch::add_to_linker::<_, Host>(linker, view)?,
+                (Some(DRAFT2), "store") => draft2::store::add_to_linker::<_, Host>(linker, view)?,
+                (Some(DRAFT2), "atomics") if listed("atomics") => {
+                    draft2::atomics::add_to_linker::<_, Host>(linker, view)?;
+                }
+                (Some(DRAFT2), "batch") if listed("batch") => draft2::batch::add_to_linker::<_, Host>(linker, view)?,
+                _ => {}
+            }
+        }
+    }
     Ok(())
 }
 
