@@ -14,7 +14,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::linked::{Item, Linked, Role};
 use super::memory::BudgetShare;
-use super::outgoing::OutgoingPolicy;
+use super::outgoing::OutgoingHooks;
 use super::schedule::Schedule;
 use super::sockets::{self, SocketRole, SocketsCtx, SocketsCtxView, SocketsView};
 use crate::types::LocalResources;
@@ -45,7 +45,7 @@ pub struct Ctx {
 struct ItemState {
     index: usize,
     wasi: WasiCtx,
-    outgoing: OutgoingPolicy,
+    outgoing: OutgoingHooks,
     sockets: SocketsCtx,
     memory_used: usize,
 }
@@ -157,7 +157,7 @@ impl ItemState {
         Ok(Self {
             index,
             wasi: item.new_wasi()?,
-            outgoing: OutgoingPolicy { allowed_hosts: Arc::clone(&item.allowed_hosts) },
+            outgoing: OutgoingHooks(Arc::clone(&item.outgoing)),
             sockets: SocketsCtx::new(Arc::clone(&linked.network), role, linked.name_lookup.clone()),
             memory_used: 0,
         })

@@ -11,9 +11,10 @@ use wasmtime::component::InstancePre;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
+use super::outgoing::Outgoing;
 use super::schedule::CpuShare;
 use super::sockets::{NameLookup, VirtualNetwork};
-use super::{AllowedHosts, Ctx, Engine};
+use super::{Ctx, Engine};
 use crate::host::guest_output::GuestStreams;
 use crate::types::LocalResources;
 
@@ -62,7 +63,8 @@ pub(crate) struct Item {
     pub(crate) role: Role,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) local_resources: LocalResources,
-    pub(crate) allowed_hosts: Arc<AllowedHosts>,
+    /// The way of its HTTP requests out of the host.
+    pub(crate) outgoing: Arc<Outgoing>,
     /// Bytes over all memories of an instance.
     pub(crate) memory_limit: Option<usize>,
     pub(crate) cpu_share: Option<CpuShare>,

@@ -6,6 +6,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::{io, thread, time::Duration};
 
+use rustls::ClientConfig;
+use rustls_pki_types::TrustAnchor;
 use thiserror::Error;
 use wasmtime::Config;
 use wasmtime::component::Linker;
@@ -18,16 +20,17 @@ pub mod ctx;
 mod interfaces;
 pub(crate) mod linked;
 mod memory;
-mod outgoing;
+pub(crate) mod outgoing;
 mod pool;
 pub(crate) mod schedule;
 pub(crate) mod siblings;
 pub(crate) mod sockets;
+mod special_addresses;
 pub mod workload;
 
 pub(crate) use admission::Admission;
 pub(crate) use allowed_hosts::AllowedHosts;
-pub use allowed_hosts::InvalidAllowedHost;
+pub use allowed_hosts::{AllowedHostProblem, InvalidAllowedHost};
 pub use compile::{CompileError, CompiledComponent};
 use compute::Compute;
 pub use ctx::Ctx;
@@ -35,6 +38,7 @@ pub(crate) use ctx::new_store;
 pub(crate) use interfaces::{is_provided, is_wasi_0_2, provides_interface};
 pub(crate) use linked::Role;
 use memory::MemoryBudget;
+pub use outgoing::{LoopbackEgress, RootCertificateError};
 use pool::PoolSettings;
 pub use pool::{MemoryReset, PoolUsage};
 pub use workload::UnresolvedWorkload;
@@ -61,6 +65,9 @@ pub enum EngineError {
     /// The system refused the threads for guests that compute for long.
     #[error("cannot start the engine's threads")]
     Threads(#[source] io::Error),
+    /// The crypto library lacks what TLS needs.
+    #[error("cannot set up TLS for guests")]
+    Tls(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// Compiles components and holds what all their instances share. Clones are cheap and are the same engine.
@@ -71,6 +78,8 @@ pub struct Engine {
     memory: Arc<MemoryBudget>,
     compute: Arc<Compute>,
     call_timeout: Option<Duration>,
+    /// Whom guests' encrypted connections trust.
+    trust: Arc<ClientConfig>,
     /// What the pool became; `None` without one.
     pool: Option<PoolSettings>,
 }
@@ -80,6 +89,7 @@ impl Engine {
     pub fn builder() -> EngineBuilder {
         EngineBuilder {
             pooling_allocator: true,
+            extra_roots: Vec::new(),
             pool: PoolSettings { instances: pool::DEFAULT_INSTANCES, reset: MemoryReset::default() },
         }
     }
@@ -93,6 +103,11 @@ impl Engine {
     /// are mapped one by one.
     pub fn memory_reset(&self) -> Option<MemoryReset> {
         Some(self.pool?.reset)
+    }
+
+    /// Whom guests' encrypted connections trust.
+    pub(crate) fn trust(&self) -> &Arc<ClientConfig> {
+        &self.trust
     }
 
     pub(crate) fn linker(&self) -> &Linker<Ctx> {
@@ -128,6 +143,7 @@ impl std::fmt::Debug for Engine {
 #[derive(Clone, Debug)]
 pub struct EngineBuilder {
     pooling_allocator: bool,
+    extra_roots: Vec<TrustAnchor<'static>>,
     pool: PoolSettings,
 }
 
@@ -160,6 +176,15 @@ impl EngineBuilder {
         self
     }
 
+    /// Lets guests' encrypted requests trust these authorities, in the PEM format, besides those that browsers trust.
+    ///
+    /// # Errors
+    /// [`RootCertificateError`].
+    pub fn with_extra_root_certificates(mut self, pem: impl AsRef<[u8]>) -> Result<Self, RootCertificateError> {
+        self.extra_roots.extend(outgoing::roots::parse(pem.as_ref())?);
+        Ok(self)
+    }
+
     /// Builds the engine and starts the thread that makes its guests share the processor. The thread ends with the
     /// last clone of the engine.
     ///
@@ -175,7 +200,8 @@ impl EngineBuilder {
         start_clock(&inner).map_err(EngineError::Clock)?;
         let memory = Arc::new(MemoryBudget::of_this_machine());
         let compute = Arc::new(Compute::start().map_err(EngineError::Threads)?);
-        Ok(Engine { inner, linker: Arc::new(linker), memory, compute, call_timeout: Some(CALL_TIMEOUT), pool })
+        let trust = outgoing::roots::client_config(self.extra_roots).map_err(|err| EngineError::Tls(err.into()))?;
+        Ok(Engine { inner, linker: Arc::new(linker), memory, compute, call_timeout: Some(CALL_TIMEOUT), trust, pool })
     }
 
     fn build_engine(&self) -> wasmtime::Result<(wasmtime::Engine, Option<PoolSettings>)> {

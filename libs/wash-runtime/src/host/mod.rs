@@ -18,7 +18,8 @@ use self::guest_output::{GuestOutput, HostStderr};
 use self::http::HostHandler;
 use self::service::{ServiceState, ServiceTask};
 use self::start::{BoundPlugins, Resolved, Resolver};
-use crate::engine::Engine;
+use crate::engine::outgoing::Egress;
+use crate::engine::{Engine, LoopbackEgress};
 use crate::engine::workload::ResolvedWorkload;
 use crate::plugin::HostPlugin;
 use crate::types::{
@@ -121,6 +122,7 @@ pub struct HostBuilder {
     plugins: Vec<Arc<dyn HostPlugin>>,
     guest_output: Arc<dyn GuestOutput>,
     host_path_roots: Vec<PathBuf>,
+    loopback_egress: LoopbackEgress,
     drain_patience: Duration,
     start_patience: Duration,
     request_timeout: Option<Duration>,
@@ -136,6 +138,7 @@ impl Default for HostBuilder {
             plugins: Vec::new(),
             guest_output: Arc::new(HostStderr),
             host_path_roots: Vec::new(),
+            loopback_egress: LoopbackEgress::default(),
             drain_patience: DRAIN_PATIENCE,
             start_patience: START_PATIENCE,
             request_timeout: Some(REQUEST_TIMEOUT),
@@ -193,6 +196,12 @@ impl HostBuilder {
         self
     }
 
+    /// Whether guests' HTTP requests may go to the machine that the host runs on: by default they may.
+    pub fn with_loopback_egress(mut self, egress: LoopbackEgress) -> Self {
+        self.loopback_egress = egress;
+        self
+    }
+
     /// How long requests in flight may take to finish when a workload or the host stops: by default 30 seconds.
     pub fn with_drain_timeout(mut self, timeout: Duration) -> Self {
         self.drain_patience = timeout;
@@ -236,6 +245,7 @@ impl HostBuilder {
             request_timeout: self.request_timeout,
             instance_reuse: self.instance_reuse,
             host_path_roots: self.host_path_roots.iter().map(resolve).collect::<Result<_, _>>()?,
+            egress: Egress::new(self.loopback_egress),
         };
         Ok(Host {
             id: uuid::Uuid::new_v4().to_string(),
@@ -326,6 +336,8 @@ impl Host {
     pub async fn stop(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
         self.registry().stopped = true;
+        // The HTTP handler waits for what requests have left behind, and does not know what only waits for more.
+        self.resolver.egress.close_idle();
         if let Some(handler) = &self.http_handler {
             handler.stop(self.drain_patience).await?;
         }

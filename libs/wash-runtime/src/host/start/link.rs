@@ -13,6 +13,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use super::imports::Plan;
 use super::{StartError, exports_handler};
 use crate::engine::linked::{Handler, Item, Linked, Mount};
+use crate::engine::outgoing::{Egress, Outgoing, OutgoingHttp};
 use crate::engine::schedule::CpuShare;
 use crate::engine::siblings::{self, SiblingInterface};
 use crate::engine::sockets::VirtualNetwork;
@@ -104,16 +105,18 @@ pub(super) fn finish(
     workload: UnresolvedWorkload,
     volumes: Volumes,
     output: &Arc<dyn GuestOutput>,
+    egress: &Egress,
 ) -> Result<Linked, StartError> {
     let handler = handler(&workload)?;
     let name_lookup = super::check::name_lookup(&workload.host_interfaces)?;
     let identity = Arc::clone(&workload.identity);
+    let outgoing = Arc::new(OutgoingHttp::new(engine.trust(), egress));
     let mut items = Vec::new();
     for component in workload.components {
-        items.push(item(component.0, Role::Component, &volumes, output)?);
+        items.push(item(component.0, Role::Component, &volumes, output, &outgoing)?);
     }
     if let Some(service) = workload.service {
-        items.push(item(service.0, Role::Service, &volumes, output)?);
+        items.push(item(service.0, Role::Service, &volumes, output, &outgoing)?);
     }
     let handler = match handler {
         Some(index) => Some(Handler { item: index, proxy: proxy(&items[index])? }),
@@ -159,7 +162,13 @@ fn proxy(item: &Item) -> Result<ProxyPre<Ctx>, StartError> {
         .map_err(|err| StartError::Link { component: item.id.to_string(), source: err.into() })
 }
 
-fn item(base: ItemBase, role: Role, volumes: &Volumes, output: &Arc<dyn GuestOutput>) -> Result<Item, StartError> {
+fn item(
+    base: ItemBase,
+    role: Role,
+    volumes: &Volumes,
+    output: &Arc<dyn GuestOutput>,
+    outgoing: &Arc<OutgoingHttp>,
+) -> Result<Item, StartError> {
     let pre: InstancePre<Ctx> = base
         .linker
         .instantiate_pre(base.component.inner())
@@ -173,7 +182,10 @@ fn item(base: ItemBase, role: Role, volumes: &Volumes, output: &Arc<dyn GuestOut
     Ok(Item {
         role,
         environment: resources.environment.clone().into_iter().collect(),
-        allowed_hosts: Arc::new(AllowedHosts::parse(&resources.allowed_hosts)?),
+        outgoing: Arc::new(Outgoing {
+            workload: Arc::clone(outgoing),
+            allowed_hosts: AllowedHosts::parse(&resources.allowed_hosts)?,
+        }),
         memory_limit: positive(resources.memory_limit_mb).map(|limit| limit.saturating_mul(1 << 20)),
         cpu_share: u32::try_from(resources.cpu_limit).ok().filter(|limit| *limit > 0).map(CpuShare::new),
         output: GuestStreams::new(source, Arc::clone(output)),

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::guest_output::GuestOutput;
 use crate::engine::linked::Identity;
+use crate::engine::outgoing::Egress;
 use crate::engine::schedule::Schedule;
 use crate::engine::workload::{
     HttpOptions, ItemBase, ResolvedWorkload, SERVICE_ID, UnresolvedWorkload, WorkloadComponent, WorkloadService,
@@ -198,6 +199,8 @@ pub(super) struct Resolver {
     pub(super) instance_reuse: u32,
     /// Directories that volumes may be in, with links resolved.
     pub(super) host_path_roots: Vec<PathBuf>,
+    /// What guests may do outside.
+    pub(super) egress: Egress,
 }
 
 /// A workload that is ready to be invoked, and the plugins that know of it.
@@ -229,7 +232,7 @@ impl Resolver {
 
         let mut bound = BoundPlugins { workload_id: unresolved.identity.id.clone(), links: Vec::new() };
         let linked = match self.bind(&mut unresolved, plan, &mut bound).await {
-            Ok(()) => link::finish(&self.engine, unresolved, volumes, &self.output),
+            Ok(()) => link::finish(&self.engine, unresolved, volumes, &self.output, &self.egress),
             Err(err) => Err(err),
         };
         let resolved = match linked {

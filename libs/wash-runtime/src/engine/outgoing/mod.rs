@@ -1,0 +1,240 @@
+//! Outgoing HTTP requests of guests: which of them leave the host, and how.
+//!
+//! It follows no redirect: a guest that does so sends a new request, which is judged anew. Connections are shared among
+//! the components of one workload, never among workloads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use rustls::ClientConfig;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+use wasmtime_wasi_http::{Error, RequestOptions, Result as HttpResult, WasiBody, WasiHttpHooks};
+
+use self::body::{Lease, RequestBody, ResponseBody};
+use self::connect::{Connector, Resolver, SystemResolver};
+use self::connection::{Connection, SendError};
+use self::pool::{Pool, PoolLimits};
+use self::target::Target;
+use super::allowed_hosts::{AllowedHosts, Verdict};
+
+mod body;
+mod connect;
+mod connection;
+mod failure;
+mod pool;
+pub(super) mod roots;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use roots::RootCertificateError;
+
+/// Requests of one workload that are under way at once, until their responses have been read.
+const MAX_REQUESTS: usize = 128;
+
+/// How long a request waits until it is one of them.
+const PLACE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a connection may take where the guest sets no limit.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a server may be silent where the guest sets no limit. Deadlines of the guest itself are shorter.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long a connection that has answered may take to be ready again.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whether guests' HTTP requests may go to the machine that the host runs on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum LoopbackEgress {
+    /// They may: it is where developers run what a guest talks to.
+    #[default]
+    Allowed,
+    /// They may not, unless `allowed_hosts` names the address.
+    Refused,
+}
+
+/// What a host's guests may do outside, and the end of it.
+#[derive(Debug)]
+pub(crate) struct Egress {
+    loopback: LoopbackEgress,
+    max_requests: usize,
+    closing: watch::Sender<bool>,
+}
+
+impl Egress {
+    pub(crate) fn new(loopback: LoopbackEgress) -> Self {
+        Self { loopback, max_requests: MAX_REQUESTS, closing: watch::Sender::new(false) }
+    }
+
+    /// Closes connections that wait for requests, and keeps none any more.
+    pub(crate) fn close_idle(&self) {
+        self.closing.send_replace(true);
+    }
+}
+
+/// One workload's way out.
+pub(crate) struct OutgoingHttp {
+    connector: Connector,
+    pool: Arc<Pool>,
+    places: Arc<Semaphore>,
+    place_patience: Duration,
+}
+
+/// How long a guest waits.
+struct Timeouts {
+    connect: Duration,
+    first_byte: Duration,
+    between_bytes: Duration,
+}
+
+/// A response as it comes, and the connection it comes on.
+struct Answer {
+    response: Response<Incoming>,
+    connection: Connection,
+}
+
+impl OutgoingHttp {
+    pub(crate) fn new(trust: &Arc<ClientConfig>, egress: &Egress) -> Self {
+        Self::with(trust, egress, Box::new(SystemResolver::default()), PoolLimits::default())
+    }
+
+    fn with(trust: &Arc<ClientConfig>, egress: &Egress, resolver: Box<dyn Resolver>, limits: PoolLimits) -> Self {
+        Self {
+            connector: Connector::new(Arc::clone(trust), egress.loopback, resolver),
+            pool: Pool::new(limits, egress.closing.subscribe()),
+            places: Arc::new(Semaphore::new(egress.max_requests)),
+            place_patience: PLACE_PATIENCE,
+        }
+    }
+
+    /// Sends a request, if it may leave, and waits for the head of its response.
+    async fn send(
+        &self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        allowed_hosts: &AllowedHosts,
+    ) -> HttpResult<Response<WasiBody>> {
+        let target = Target::of(&request)?;
+        let origin = &target.origin;
+        let verdict = allowed_hosts.allows(origin.scheme, &origin.host, origin.port);
+        if verdict == Verdict::Refused {
+            return Err(Error::HttpRequestDenied);
+        }
+        // Before the pool is asked: what one component may reach by name of its address, another may not.
+        if !self.connector.permits_literal(&target, verdict) {
+            return Err(Error::DestinationIpProhibited);
+        }
+        let place = self.place().await?;
+        let timeouts = Timeouts::of(options);
+        let (parts, body) = request.into_parts();
+        let (body, request_body) = RequestBody::new(body);
+        let Answer { response, connection } =
+            self.exchange(Request::from_parts(parts, body), &target, &timeouts).await?;
+        let lease = Lease { connection, origin: target.origin, pool: Arc::clone(&self.pool), request_body };
+        Ok(response.map(|incoming| ResponseBody::new(incoming, lease, place, timeouts.between_bytes).boxed_unsync()))
+    }
+
+    async fn place(&self) -> HttpResult<OwnedSemaphorePermit> {
+        match timeout(self.place_patience, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Error::ConnectionLimitReached),
+        }
+    }
+
+    /// Sends on a connection that is there, or else on a new one.
+    async fn exchange(
+        &self,
+        request: Request<RequestBody>,
+        target: &Target,
+        timeouts: &Timeouts,
+    ) -> HttpResult<Answer> {
+        let request = match self.idle(target, timeouts.connect.min(READY_TIMEOUT)).await {
+            None => request,
+            Some(connection) => match send(connection, request, target, timeouts).await {
+                Ok(answer) => return Ok(answer),
+                // The server had closed it meanwhile. That can happen but once: a new connection has not been idle.
+                Err(SendError { unsent: Some(request), .. }) => *request,
+                Err(SendError { reason, unsent: None }) => return Err(reason),
+            },
+        };
+        let connection = self.connector.connect(target, timeouts.connect).await?;
+        if let Some(shared) = connection.share() {
+            self.pool.put(target.origin.clone(), shared);
+        }
+        send(connection, request, target, timeouts).await.map_err(|err| err.reason)
+    }
+
+    /// A connection that waits for a request.
+    async fn idle(&self, target: &Target, patience: Duration) -> Option<Connection> {
+        while let Some(mut connection) = self.pool.take(&target.origin) {
+            if timeout(patience, connection.ready()).await.unwrap_or(false) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+}
+
+impl std::fmt::Debug for OutgoingHttp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OutgoingHttp").field("places", &self.places.available_permits()).finish_non_exhaustive()
+    }
+}
+
+async fn send(
+    mut connection: Connection,
+    request: Request<RequestBody>,
+    target: &Target,
+    timeouts: &Timeouts,
+) -> Result<Answer, SendError> {
+    match timeout(timeouts.first_byte, connection.send(request, target)).await {
+        Ok(sent) => sent.map(|response| Answer { response, connection }),
+        Err(_) => Err(SendError { reason: Error::ConnectionReadTimeout, unsent: None }),
+    }
+}
+
+impl Timeouts {
+    fn of(options: Option<RequestOptions>) -> Self {
+        let options = options.unwrap_or_default();
+        Self {
+            connect: options.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+            first_byte: options.first_byte_timeout.unwrap_or(SILENCE_TIMEOUT),
+            between_bytes: options.between_bytes_timeout.unwrap_or(SILENCE_TIMEOUT),
+        }
+    }
+}
+
+/// One component's way out: its workload's, to the hosts that the component may reach.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) workload: Arc<OutgoingHttp>,
+    pub(crate) allowed_hosts: AllowedHosts,
+}
+
+/// Sends the requests of a component's instance.
+pub(super) struct OutgoingHooks(pub(super) Arc<Outgoing>);
+
+type SentRequest = HttpResult<(Response<WasiBody>, Box<dyn Future<Output = HttpResult<()>> + Send>)>;
+
+impl WasiHttpHooks for OutgoingHooks {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _body_result: Box<dyn Future<Output = HttpResult<()>> + Send>,
+    ) -> Box<dyn Future<Output = SentRequest> + Send> {
+        let outgoing = Arc::clone(&self.0);
+        Box::new(async move {
+            let response = outgoing.workload.send(request, options, &outgoing.allowed_hosts).await?;
+            // The connection is driven by tasks of its own.
+            let driver: Box<dyn Future<Output = HttpResult<()>> + Send> = Box::new(std::future::ready(Ok(())));
+            Ok((response, driver))
+        })
+    }
+}
