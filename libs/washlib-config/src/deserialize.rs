@@ -133,8 +133,8 @@ pub(crate) fn normalized(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
-/// The candidate that a person probably meant.
-fn nearest<'c>(written: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+/// The candidate that a person probably meant by what was written.
+pub fn nearest<'c>(written: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     // A key of any length is unknown at once; comparing it would take its length squared.
     const LONGEST_COMPARED: usize = 64;
     let written = normalized(written);

@@ -31,6 +31,7 @@ mod origin;
 mod project;
 mod schema;
 mod toml_format;
+pub mod tree;
 mod values;
 mod yaml;
 

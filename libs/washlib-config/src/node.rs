@@ -31,11 +31,13 @@ impl fmt::Display for Format {
     }
 }
 
-/// A place in a text; line and column count from 1, the column in characters.
+/// A place in a text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Location {
-    pub(crate) line: u32,
-    pub(crate) column: u32,
+pub struct Location {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
 }
 
 impl Location {
@@ -44,40 +46,58 @@ impl Location {
 
 /// A value with the place where it begins.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) location: Location,
-    pub(crate) kind: NodeKind,
+pub struct Node {
+    /// Where it begins.
+    pub location: Location,
+    /// What it is.
+    pub kind: NodeKind,
 }
 
+/// What a value is.
 #[derive(Clone, Debug)]
-pub(crate) enum NodeKind {
+pub enum NodeKind {
+    /// Nothing, written or left out.
     Null,
+    /// A single value.
     Scalar(Scalar),
+    /// A list.
     List(Vec<Node>),
     /// In the order of the text; a key may stand in it twice, for the schema to refuse.
     Table(Vec<Entry>),
 }
 
+/// A key of a table with its value.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) location: Location,
-    pub(crate) node: Node,
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub location: Location,
+    /// The value.
+    pub node: Node,
 }
 
 /// A single value, as written: `2.10` stays `2.10`.
 #[derive(Clone, Debug)]
-pub(crate) struct Scalar {
-    pub(crate) kind: ScalarKind,
-    pub(crate) text: String,
+pub struct Scalar {
+    /// What the format says it is.
+    pub kind: ScalarKind,
+    /// The value as written.
+    pub text: String,
 }
 
+/// What the format says a single value is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum ScalarKind {
+pub enum ScalarKind {
+    /// Text, quoted or plain.
     Text,
+    /// A whole number.
     Integer,
+    /// A number that need not be whole.
     Float,
+    /// True or false.
     Boolean,
+    /// A date, which only TOML knows.
     Date,
     /// An environment variable's value, which becomes what its key asks for.
     Untyped,
@@ -98,12 +118,13 @@ impl Node {
         Self { location, kind: NodeKind::Table(vec![Entry { key: key.into(), location, node }]) }
     }
 
-    pub(crate) fn is_null(&self) -> bool {
+    /// Whether it is nothing.
+    pub fn is_null(&self) -> bool {
         matches!(self.kind, NodeKind::Null)
     }
 
     /// What the value is, for an error message. Never the text itself, which may be a secret.
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         match &self.kind {
             NodeKind::Null => "nothing".to_owned(),
             NodeKind::List(_) => "a list".to_owned(),
@@ -120,10 +141,11 @@ impl Node {
 
 /// Why a text is not a tree.
 #[derive(Debug)]
-pub(crate) struct SyntaxError {
-    pub(crate) location: Location,
+pub struct SyntaxError {
+    /// Where the parser noticed.
+    pub location: Location,
     /// One lower-case clause.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 impl SyntaxError {
@@ -143,6 +165,19 @@ pub(crate) fn parse(format: Format, text: &str) -> Result<Node, SyntaxError> {
         Format::Yaml => crate::yaml::parse(text),
         Format::Json => crate::json::parse(text),
         Format::Toml => crate::toml_format::parse(text),
+    }
+}
+
+/// Parses all documents of a text: any number in YAML, one in the other formats.
+///
+/// # Errors
+///
+/// Where the text is not of the format, nests too deep, or unfolds to too much.
+pub fn parse_documents(format: Format, text: &str) -> Result<Vec<Node>, SyntaxError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match format {
+        Format::Yaml => crate::yaml::parse_documents(text),
+        _ => parse(format, text).map(|document| vec![document]),
     }
 }
 

@@ -1,7 +1,7 @@
 //! YAML 1.2 with its core schema into the tree of values with their places.
 //!
 //! `saphyr-parser` finds the structure; what is here decides what a plain word means and bounds how much an alias may
-//! unfold to. One document, keys that are single values, no tags but the core schema's.
+//! unfold to. Keys that are single values, no tags but the core schema's.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,23 +17,25 @@ const NODE_WEIGHT: usize = 16;
 
 /// Parses a document; an empty one is nothing.
 pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
-    let mut loader = Loader { parser: Parser::new_from_str(text), anchors: HashMap::new(), weight: 0 };
+    let mut loader = Loader::new(text);
     let mut document = None;
-    loop {
-        let (event, location) = loader.next()?;
-        match event {
-            Event::DocumentStart(_) if document.is_some() => {
-                return Err(SyntaxError::new(location, "more than one document in the file"));
-            }
-            Event::DocumentStart(_) => {
-                let (event, location) = loader.next()?;
-                document = Some(loader.node(event, location, MAX_DEPTH)?);
-            }
-            Event::StreamEnd => break,
-            _ => {}
+    while let Some(location) = loader.start_of_document()? {
+        if document.is_some() {
+            return Err(SyntaxError::new(location, "more than one document in the file"));
         }
+        document = Some(loader.document()?);
     }
     Ok(document.unwrap_or(Node::null(Location::START)))
+}
+
+/// Parses all documents of a stream; the bounds hold for each of them.
+pub(crate) fn parse_documents(text: &str) -> Result<Vec<Node>, SyntaxError> {
+    let mut loader = Loader::new(text);
+    let mut documents = Vec::new();
+    while loader.start_of_document()?.is_some() {
+        documents.push(loader.document()?);
+    }
+    Ok(documents)
 }
 
 struct Loader<'t> {
@@ -51,6 +53,30 @@ struct Anchor {
 }
 
 impl<'t> Loader<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { parser: Parser::new_from_str(text), anchors: HashMap::new(), weight: 0 }
+    }
+
+    /// Goes to the next document; none at the end of the stream.
+    fn start_of_document(&mut self) -> Result<Option<Location>, SyntaxError> {
+        loop {
+            match self.next()? {
+                (Event::DocumentStart(_), location) => return Ok(Some(location)),
+                (Event::StreamEnd, _) => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+
+    /// The document that has just started.
+    fn document(&mut self) -> Result<Node, SyntaxError> {
+        // An anchor lives as long as its document.
+        self.anchors.clear();
+        self.weight = 0;
+        let (event, location) = self.next()?;
+        self.node(event, location, MAX_DEPTH)
+    }
+
     fn next(&mut self) -> Result<(Event<'t>, Location), SyntaxError> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, location_of(&span.start))),
