@@ -1,2 +1,5 @@
-//! Placeholder of the host tool while its parts are put together.
+//! `wash host`: run workloads on this machine and serve them.
+
+mod documents;
+
 fn main() {}
