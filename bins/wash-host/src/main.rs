@@ -1,5 +1,26 @@
 //! `wash host`: run workloads on this machine and serve them.
 
+mod cli;
+mod command;
+mod command_error;
 mod documents;
+mod guest_output;
+mod interrupts;
+mod lone;
+mod options;
+mod project;
+mod report;
+mod routing;
+mod run;
+mod serve;
+mod source;
 
-fn main() {}
+use std::process::ExitCode;
+
+/// Requests of several cores would meet at the locks of the system's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    washlib_cli::run(command::host)
+}

@@ -63,6 +63,27 @@ impl Expected {
         Ok(Self { path, before, started: SystemTime::now() - CLOCK_TICK })
     }
 
+    /// Finds what an earlier build left, whatever its age. Where several toolchain folders hold components, the first of
+    /// [`CONVENTIONAL_FOLDERS`] counts.
+    pub(crate) fn existing(&self, request: &BuildRequest, cancel: &CancelToken) -> Result<PathBuf, BuildError> {
+        if regular_file(&self.path).is_some() {
+            return Ok(self.path.clone());
+        }
+        if let Some((path, _)) = self.in_cargo_target_folder(request, cancel) {
+            return Ok(path);
+        }
+        let found: Vec<_> = self.before.keys().cloned().collect();
+        let mut likely = if request.component_path.is_some() { Vec::new() } else { first_folder(&request.root, &found) };
+        match (likely.len(), likely.pop()) {
+            (1, Some(path)) => Ok(path),
+            (_, Some(last)) => {
+                likely.push(last);
+                Err(BuildError::SeveralBuilt { candidates: likely })
+            }
+            (_, None) => Err(BuildError::NotBuilt { path: self.path.clone(), found }),
+        }
+    }
+
     /// Finds the component after the build `command` has succeeded.
     pub(crate) fn locate(
         &self,
@@ -174,6 +195,15 @@ fn candidates(root: &Path) -> impl Iterator<Item = (PathBuf, Fingerprint)> {
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
         .filter_map(|path| regular_file(&path).map(|metadata| (path, Fingerprint::from(&metadata))))
+}
+
+/// The files in the first of the folders that has any.
+fn first_folder(root: &Path, found: &[PathBuf]) -> Vec<PathBuf> {
+    let in_folder = |folder: &&str| -> Vec<PathBuf> {
+        let folder = root.join(folder).components().collect::<PathBuf>();
+        found.iter().filter(|path| path.parent() == Some(folder.as_path())).cloned().collect()
+    };
+    CONVENTIONAL_FOLDERS.iter().map(in_folder).find(|files| !files.is_empty()).unwrap_or_default()
 }
 
 fn regular_file(path: &Path) -> Option<Metadata> {

@@ -47,6 +47,16 @@ pub fn build(request: &BuildRequest, cancel: &CancelToken, reporter: &dyn Report
     }
 }
 
+/// Finds the component that an earlier build of the project left, without building or judging it.
+///
+/// # Errors
+///
+/// [`BuildError::NotBuilt`] where there is none, [`BuildError::SeveralBuilt`] where it could be one of several, and
+/// [`BuildError::OutsideProject`].
+pub fn find_component(request: &BuildRequest, cancel: &CancelToken) -> Result<PathBuf, BuildError> {
+    Expected::new(request)?.existing(request, cancel)
+}
+
 fn build_to_the_end(
     request: &BuildRequest,
     cancel: &CancelToken,

@@ -88,6 +88,20 @@ pub enum BuildError {
         /// The files.
         candidates: Vec<PathBuf>,
     },
+    /// Without a build there is nothing at the path where the component should be.
+    #[error("the project has not been built: there is no component at {}", path.display())]
+    NotBuilt {
+        /// Where the component should be.
+        path: PathBuf,
+        /// WebAssembly files that the project does hold.
+        found: Vec<PathBuf>,
+    },
+    /// Without a build nothing says which of several files is the component.
+    #[error("the component could be any of {}", list(candidates))]
+    SeveralBuilt {
+        /// The files.
+        candidates: Vec<PathBuf>,
+    },
     /// The build succeeded without making the component that its sources ask for.
     #[error(
         "the build command `{command}` succeeded, but {} is stale: {} is newer", path.display(), newer.display()
@@ -151,7 +165,8 @@ impl BuildError {
                 Some(path) => Some(format!("if {} is the component, set `build.component_path` to it", path.display())),
                 None => Some("set `build.component_path` to the file that the command builds".to_owned()),
             },
-            Self::Ambiguous { .. } => Some("set `build.component_path` to one of them".to_owned()),
+            Self::NotBuilt { .. } => Some("run `wash build` first".to_owned()),
+            Self::Ambiguous { .. } | Self::SeveralBuilt { .. } => Some("set `build.component_path` to one of them".to_owned()),
             Self::Stale { path, .. } => Some(format!(
                 "check that `build.component_path` names what the command builds; `rm {}` forces a new one",
                 path.display()

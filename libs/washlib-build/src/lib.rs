@@ -12,7 +12,7 @@ mod request;
 mod sources;
 mod toolchain;
 
-pub use build::{Built, build};
+pub use build::{Built, build, find_component};
 pub use cancel::CancelToken;
 pub use error::BuildError;
 pub use request::{BuildRequest, Purpose};

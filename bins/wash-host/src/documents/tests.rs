@@ -233,7 +233,7 @@ fn faults_name_the_line_and_the_field() {
         ("- a\n", "hello.yaml:1: field `(document)` must be a table, not a list"),
         ("a: b\n", "hello.yaml:1: field `apiVersion` is missing"),
         (&workload("component: []"), "hello.yaml:5: unknown field `spec.component` | did you mean `components`?"),
-        (&workload("{}"), "hello.yaml:5: `spec` must have components or a service"),
+        (&workload("{}"), "hello.yaml:4: `spec` must have components or a service"),
         (&component("imag: x"), "hello.yaml:8: unknown field `spec.components[0].imag` | did you mean `image`?"),
         (
             &component("poolSize: ten"),

@@ -1,0 +1,239 @@
+//! The command line of `wash host`. Its comments are the help, the man page and the reference.
+//!
+//! Depends on clap and the shared arguments alone, because the generator of man pages and completions includes it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use washlib_cli::GlobalArgs;
+
+/// Run WebAssembly components as a host on this machine
+///
+/// `wash host run` starts a host without a cluster and serves HTTP until it is interrupted. `wash host cache` looks after
+/// the compiled code that makes the next start quick.
+#[derive(Debug, Parser)]
+#[command(name = "wash-host", bin_name = "wash host", version, after_help = AFTER_HELP)]
+pub(crate) struct Host {
+    #[command(subcommand)]
+    pub(crate) command: HostCommand,
+
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HostCommand {
+    Run(Box<Run>),
+    #[command(subcommand)]
+    Cache(Cache),
+}
+
+/// Run components, projects or Kubernetes documents, and serve them
+///
+/// A SOURCE is a component (`hello.wasm`), a project's folder, which is built first, or a YAML or JSON file with the very
+/// documents that are applied to a cluster: `Workload`, `WorkloadReplicaSet` and `WorkloadDeployment`, with the
+/// `ConfigMap`s, `Secret`s and `Artifact`s that they refer to. In a document, `image: file:hello.wasm` names a file beside
+/// it. What only a cluster can do is said in a warning.
+///
+/// A workload whose `wasi:http` entry has no `host` answers every request; where there are several such, each answers on
+/// `<name>.localhost`.
+#[derive(Args, Debug)]
+#[command(after_help = RUN_AFTER_HELP)]
+pub(crate) struct Run {
+    /// A component, a project's folder, or a file of Kubernetes documents
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<PathBuf>,
+
+    /// Call one function, print its result, and end: `iface#func(args)`, with arguments as WAVE writes values
+    #[arg(long, value_name = "CALL")]
+    pub(crate) invoke: Option<String>,
+
+    /// Serve what the last build of a project left, without building it
+    #[arg(long, alias = "no-build")]
+    pub(crate) skip_build: bool,
+
+    #[command(flatten, next_help_heading = "Listening")]
+    pub(crate) listening: Listening,
+
+    #[command(flatten, next_help_heading = "What components and projects get")]
+    pub(crate) component: ComponentOptions,
+
+    #[command(flatten, next_help_heading = "What documents get")]
+    pub(crate) documents: DocumentOptions,
+
+    #[command(flatten, next_help_heading = "The host")]
+    pub(crate) host: HostOptions,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Listening {
+    /// Where to serve HTTP; port 0 takes any free port
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8000")]
+    pub(crate) http_addr: SocketAddr,
+
+    /// Serve HTTPS with this certificate chain (PEM); it is read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key_path")]
+    pub(crate) tls_cert_path: Option<PathBuf>,
+
+    /// The private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert_path")]
+    pub(crate) tls_key_path: Option<PathBuf>,
+
+    /// Serve only clients with a certificate from these authorities (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert_path")]
+    pub(crate) tls_ca_path: Option<PathBuf>,
+
+    /// Where to serve `/livez`, `/readyz` and Prometheus' `/metrics`; nowhere by default
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) admin_addr: Option<SocketAddr>,
+}
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct ComponentOptions {
+    /// Set an environment variable; NAME alone hands on the host's own
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+
+    /// Read environment variables from a file, one `NAME=VALUE` per line; --env comes first
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+
+    /// Set a value of `wasi:config`
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) config: Vec<String>,
+
+    /// Let the component see a directory of this machine
+    #[arg(long, value_name = "HOST_PATH:GUEST_PATH[:ro]")]
+    pub(crate) volume: Vec<String>,
+
+    /// Allow HTTP requests to this host, such as api.example.com or *.example.com; without any, all are allowed
+    #[arg(long, value_name = "HOST")]
+    pub(crate) allowed_host: Vec<String>,
+
+    /// The linear memory of an instance in MiB; no limit by default
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) memory_limit: Option<i32>,
+
+    /// How many instances to keep ready
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub(crate) pool_size: Option<i32>,
+
+    /// How many requests may be in flight at once; further ones are told to come back
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) max_invocations: Option<i32>,
+
+    /// How many requests an instance may answer, one after another; by default each gets a fresh one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) instance_reuse: Option<u32>,
+
+    /// How long a request may take, such as 500ms or 30s
+    #[arg(long, value_name = "TIME")]
+    pub(crate) request_timeout: Option<String>,
+}
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct DocumentOptions {
+    /// Let documents use this directory and what is below it (`hostPath` volumes, `root` of a backend)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) allow_host_path: Vec<PathBuf>,
+
+    /// Take a file for an image that documents name
+    #[arg(long, value_name = "REFERENCE=FILE")]
+    pub(crate) image: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct HostOptions {
+    /// Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`
+    #[arg(long, value_name = "BACKEND", default_value = "in-memory")]
+    pub(crate) keyvalue: String,
+
+    /// Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`
+    #[arg(long, value_name = "BACKEND", default_value = "in-memory")]
+    pub(crate) blobstore: String,
+
+    /// A name for people
+    #[arg(long, visible_alias = "friendly-name", value_name = "NAME", default_value = "wash-host")]
+    pub(crate) host_name: String,
+
+    /// How many instances may live at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_instances: Option<u32>,
+
+    /// How long requests in flight may take to finish when the host stops
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) drain_timeout: String,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheDir,
+
+    /// Neither use nor keep compiled code
+    #[arg(long, conflicts_with = "cache_dir")]
+    pub(crate) no_cache: bool,
+}
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct CacheDir {
+    /// Where compiled code is kept, instead of `wash/code` in the user's cache folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+/// Look after the compiled code that hosts keep
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cache {
+    /// List what is kept, the latest used first
+    List(CacheDir),
+    /// Remove what has not been used for longest until the rest fits
+    Prune(Prune),
+    /// Remove everything
+    Clear(CacheDir),
+    /// Check everything that is kept, and remove what is damaged
+    Verify(CacheDir),
+    /// Print the folder
+    Path(CacheDir),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Prune {
+    /// How much may stay, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 0)]
+    pub(crate) max_size: u64,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheDir,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  wash host run hello.wasm                      Serve a component on 127.0.0.1:8000
+  wash host run .                               Build the project in this folder and serve it
+  wash host run deployment.yaml                 Serve what a cluster would
+  wash host run math.wasm --invoke 'add(1, 2)'  Call one function
+  wash host cache list                          What compiled code is kept
+
+Exit status:
+  0    done; a host that was ended by Ctrl-C or SIGTERM, after the requests in flight
+  1    something could not be started, or the function that was called failed
+  2    the command line, the configuration or a document is wrong";
+
+const RUN_AFTER_HELP: &str = "\
+Examples:
+  wash host run hello.wasm --env LOG=debug --allowed-host api.example.com
+  wash host run hello.wasm --volume ./data:/data:ro --keyvalue filesystem:./kv
+  wash host run deployment.yaml --image ghcr.io/me/hello:1=hello.wasm
+  wash host run hello.wasm --http-addr 0.0.0.0:8443 --tls-cert-path tls.crt --tls-key-path tls.key
+  wash host run hello.wasm -o json              Print an event per line, for a script
+  wash host run math.wasm --invoke 'example:math/ops@1.0.0#add(1, 2)'
+
+Events with `-o json`, by their `type`: `building`, `built`, `started` (with `address`), `warning`, `workload-started`,
+`ready` (with `address`), `service-restarted`, `workload-completed`, `workload-failed`, `stopping`, `workload-stopped`,
+`stopped`, and `error` as the last one when it cannot go on.
+
+Environment: OpenTelemetry is on when a variable such as OTEL_EXPORTER_OTLP_ENDPOINT is set.
+
+Exit status:
+  0    ended by Ctrl-C or SIGTERM, after the requests in flight; a second one does not wait for them
+  1    a workload could not be started, the address is taken, or the function that was called failed
+  2    the command line, the configuration or a document is wrong";

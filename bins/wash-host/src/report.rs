@@ -1,0 +1,173 @@
+//! What `wash host run` tells while it runs: lines for people on stderr, or an event per line of JSON on stdout.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use washlib_build::{Adapter, Built, Reporter};
+use washlib_cli::{CommandError, Ui};
+
+/// An event of the JSON stream. Fields are only ever added.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Event<'a> {
+    /// A project is being built.
+    Building { project_path: &'a Path },
+    /// A project has been built.
+    Built { component_path: &'a Path, size: u64, elapsed_ms: u64 },
+    /// Something has no effect, or not the one that was asked for.
+    Warning { message: &'a str },
+    /// The host listens; no workload answers yet.
+    Started {
+        host_name: &'a str,
+        address: SocketAddr,
+        url: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        admin_address: Option<SocketAddr>,
+    },
+    /// A workload runs.
+    WorkloadStarted { workload_id: &'a str, namespace: &'a str, name: &'a str, hosts: &'a [String], elapsed_ms: u64 },
+    /// All workloads run.
+    Ready { address: SocketAddr, url: &'a str, workloads: usize, elapsed_ms: u64 },
+    /// A workload's service failed and was started again, `restarts` times by now.
+    ServiceRestarted { workload_id: &'a str, restarts: u64 },
+    /// A workload has come to its own end.
+    WorkloadCompleted { workload_id: &'a str },
+    /// A workload has failed for good.
+    WorkloadFailed { workload_id: &'a str, message: &'a str },
+    /// The host accepts no more requests and finishes those in flight.
+    Stopping,
+    /// A workload is gone.
+    WorkloadStopped { workload_id: &'a str },
+    /// The host has ended.
+    Stopped { elapsed_ms: u64 },
+}
+
+/// Tells a person or a program what happens.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    ui: Ui,
+    scheme: &'static str,
+    /// Whether a function is called: then stdout belongs to its result.
+    quiet: bool,
+}
+
+impl Report {
+    /// For a host that serves.
+    pub(crate) fn serving(ui: &Ui, scheme: &'static str) -> Self {
+        Self { ui: ui.clone(), scheme, quiet: false }
+    }
+
+    /// For a host that calls one function.
+    pub(crate) fn invoking(ui: &Ui) -> Self {
+        Self { ui: ui.clone(), scheme: "http", quiet: true }
+    }
+
+    pub(crate) fn warn(&self, text: &str) -> Result<(), CommandError> {
+        self.ui.warn(text);
+        self.event(&Event::Warning { message: text })
+    }
+
+    pub(crate) fn building(&self, project_path: &Path) -> Result<(), CommandError> {
+        self.ui.status("Building", &project_path.display().to_string());
+        self.event(&Event::Building { project_path })
+    }
+
+    pub(crate) fn built(&self, built: &Built) -> Result<(), CommandError> {
+        let (path, seconds) = (built.component_path.display(), built.elapsed.as_secs_f64());
+        self.ui.status("Built", &format!("{path} ({} kB) in {seconds:.1}s", built.size.div_ceil(1000)));
+        self.event(&Event::Built {
+            component_path: &built.component_path,
+            size: built.size,
+            elapsed_ms: milliseconds(built.elapsed),
+        })
+    }
+
+    pub(crate) fn started(
+        &self,
+        host_name: &str,
+        address: SocketAddr,
+        admin_address: Option<SocketAddr>,
+    ) -> Result<(), CommandError> {
+        let url = self.url(address);
+        self.ui.status("Listening", &format!("on {url}"));
+        if let Some(admin) = admin_address {
+            self.ui.status("Listening", &format!("on http://{admin} for /livez, /readyz and /metrics"));
+        }
+        self.event(&Event::Started { host_name, address, url: &url, admin_address })
+    }
+
+    pub(crate) fn workload_started(
+        &self,
+        workload_id: &str,
+        hosts: &[String],
+        elapsed: Duration,
+    ) -> Result<(), CommandError> {
+        let on = if hosts.is_empty() || hosts == ["*"] { String::new() } else { format!(", on {}", hosts.join(", ")) };
+        self.ui.status("Started", &format!("{workload_id} in {} ms{on}", milliseconds(elapsed)));
+        let (namespace, name) = workload_id.split_once('/').unwrap_or(("", workload_id));
+        self.event(&Event::WorkloadStarted { workload_id, namespace, name, hosts, elapsed_ms: milliseconds(elapsed) })
+    }
+
+    pub(crate) fn ready(&self, address: SocketAddr, workloads: usize, elapsed: Duration) -> Result<(), CommandError> {
+        let url = self.url(address);
+        self.ui.status("Serving", &format!("{url} (started in {} ms)", milliseconds(elapsed)));
+        self.event(&Event::Ready { address, url: &url, workloads, elapsed_ms: milliseconds(elapsed) })
+    }
+
+    pub(crate) fn service_restarted(&self, workload_id: &str, restarts: u64) -> Result<(), CommandError> {
+        self.ui.status("Restarted", &format!("the service of {workload_id} ({restarts} times by now)"));
+        self.event(&Event::ServiceRestarted { workload_id, restarts })
+    }
+
+    pub(crate) fn workload_completed(&self, workload_id: &str) -> Result<(), CommandError> {
+        self.ui.status("Completed", workload_id);
+        self.event(&Event::WorkloadCompleted { workload_id })
+    }
+
+    pub(crate) fn workload_failed(&self, workload_id: &str, message: &str) -> Result<(), CommandError> {
+        self.ui.warn(&format!("{workload_id} failed: {message}"));
+        self.event(&Event::WorkloadFailed { workload_id, message })
+    }
+
+    pub(crate) fn stopping(&self) -> Result<(), CommandError> {
+        self.ui.status("Stopping", "after the requests in flight");
+        self.event(&Event::Stopping)
+    }
+
+    pub(crate) fn workload_stopped(&self, workload_id: &str) -> Result<(), CommandError> {
+        self.event(&Event::WorkloadStopped { workload_id })
+    }
+
+    pub(crate) fn stopped(&self, elapsed: Duration) -> Result<(), CommandError> {
+        self.event(&Event::Stopped { elapsed_ms: milliseconds(elapsed) })
+    }
+
+    fn url(&self, address: SocketAddr) -> String {
+        format!("{}://{address}", self.scheme)
+    }
+
+    fn event(&self, event: &Event<'_>) -> Result<(), CommandError> {
+        if self.ui.is_json() && !self.quiet { self.ui.event(event) } else { Ok(()) }
+    }
+}
+
+impl Reporter for Report {
+    fn running(&self, command_line: &str) {
+        self.ui.status("Running", &format!("`{command_line}`"));
+    }
+
+    fn wrapped(&self, adapter: Adapter) {
+        self.ui.status("Wrapped", &format!("the core module in a component (WASI preview-1 adapter: {adapter})"));
+    }
+}
+
+/// A path as an event has it.
+pub(crate) fn shown(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,115 @@
+//! Which hosts each workload answers for, where its documents do not say.
+//!
+//! Decides by what the workloads ask for; the router of the host does the routing.
+
+use wash_runtime::types::WorkloadStartRequest;
+use wash_runtime::wit::WitInterface;
+
+use crate::source::Names;
+
+/// The key of a `wasi:http` entry's settings that says what host it answers for.
+const HOST: &str = "host";
+
+/// More hosts, separated by commas.
+const HOST_ALIASES: &str = "host-aliases";
+
+/// A workload with the hosts that it answers for.
+#[derive(Debug)]
+pub(crate) struct Routed {
+    pub(crate) request: WorkloadStartRequest,
+    /// Empty where it answers no HTTP at all.
+    pub(crate) hosts: Vec<String>,
+}
+
+/// Gives each workload that answers HTTP and names no host the host that is left for it: all where it is the only one,
+/// `<name>.localhost` otherwise.
+pub(crate) fn assign_hosts(requests: Vec<WorkloadStartRequest>) -> Vec<Routed> {
+    let hostless = |request: &WorkloadStartRequest| {
+        incoming(&request.workload.host_interfaces).is_some_and(|entry| !entry.config.contains_key(HOST))
+    };
+    let is_only_one = requests.iter().filter(|request| hostless(request)).count() == 1;
+    requests
+        .into_iter()
+        .map(|mut request| {
+            let own = if is_only_one { "*".to_owned() } else { local_name(&request) };
+            let Some(entry) = incoming_mut(&mut request.workload.host_interfaces) else {
+                return Routed { request, hosts: Vec::new() };
+            };
+            let host = entry.config.entry(HOST.to_owned()).or_insert(own).clone();
+            let aliases = entry.config.get(HOST_ALIASES).map(String::as_str).unwrap_or_default();
+            let aliases = aliases.split(',').map(str::trim).filter(|alias| !alias.is_empty()).map(str::to_owned);
+            let hosts = std::iter::once(host).chain(aliases).collect();
+            Routed { request, hosts }
+        })
+        .collect()
+}
+
+/// Whether a component would answer HTTP requests that no entry lets it get.
+pub(crate) fn is_unreachable(request: &WorkloadStartRequest) -> bool {
+    let workload = &request.workload;
+    incoming(&workload.host_interfaces).is_none()
+        && workload.components.iter().any(|component| Names::read(&component.bytes).is_http_handler())
+}
+
+/// Browsers and most resolvers take every name below `localhost` for this machine.
+fn local_name(request: &WorkloadStartRequest) -> String {
+    let (namespace, name) = (&request.workload.namespace, &request.workload.name);
+    if namespace == "default" { format!("{name}.localhost") } else { format!("{name}.{namespace}.localhost") }
+}
+
+fn is_incoming(entry: &WitInterface) -> bool {
+    entry.namespace == "wasi" && entry.package == "http" && entry.interfaces.contains("incoming-handler")
+}
+
+fn incoming(entries: &[WitInterface]) -> Option<&WitInterface> {
+    entries.iter().find(|entry| is_incoming(entry))
+}
+
+fn incoming_mut(entries: &mut [WitInterface]) -> Option<&mut WitInterface> {
+    entries.iter_mut().find(|entry| is_incoming(entry))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use wash_runtime::types::Workload;
+
+    use super::*;
+
+    fn request(name: &str, config: Option<&[(&str, &str)]>) -> WorkloadStartRequest {
+        let entry = |config: &[(&str, &str)]| WitInterface {
+            namespace: "wasi".to_owned(),
+            package: "http".to_owned(),
+            interfaces: HashSet::from(["incoming-handler".to_owned()]),
+            version: None,
+            config: config.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            name: None,
+        };
+        let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
+        let workload = Workload {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            host_interfaces: config.map(entry).into_iter().collect(),
+            ..Workload::default()
+        };
+        WorkloadStartRequest { workload_id: format!("{namespace}/{name}"), workload }
+    }
+
+    fn hosts(requests: Vec<WorkloadStartRequest>) -> Vec<Vec<String>> {
+        assign_hosts(requests).into_iter().map(|routed| routed.hosts).collect()
+    }
+
+    #[test]
+    fn a_single_workload_answers_for_all_that_is_left() {
+        let named: &[_] = &[("host", "a.example"), ("host-aliases", "b.example, c.example,")];
+        let all = hosts(vec![request("one", Some(&[])), request("two", Some(named)), request("three", None)]);
+        assert_eq!(all, [vec!["*"], vec!["a.example", "b.example", "c.example"], vec![]]);
+    }
+
+    #[test]
+    fn several_answer_on_their_names() {
+        let all = hosts(vec![request("one", Some(&[])), request("shop/two", Some(&[]))]);
+        assert_eq!(all, [["one.localhost"], ["two.shop.localhost"]]);
+    }
+}

@@ -1,0 +1,166 @@
+//! `wash host run`: from the command line to what is to be served.
+//!
+//! All that a person has written is read and judged before anything is built or started.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use wash_runtime::types::{LocalResources, WorkloadStartRequest};
+use washlib_build::CancelToken;
+use washlib_cli::{CommandError, GlobalArgs, Ui};
+
+use crate::cli::Run;
+use crate::command_error;
+use crate::documents::{self, Documents};
+use crate::interrupts::Interrupts;
+use crate::lone::LoneComponent;
+use crate::options::{self, Backends, ComponentSettings, OptionError};
+use crate::project::{Freshness, Prepared};
+use crate::report::Report;
+use crate::routing;
+use crate::serve::{self, Plan};
+use crate::source::{self, Names, Source};
+
+/// Sources after everything about them has been read.
+struct Sources {
+    components: Vec<LoneComponent>,
+    projects: Vec<Prepared>,
+    documents: Vec<WorkloadStartRequest>,
+}
+
+/// The body of `wash host run`.
+pub(crate) fn run(args: &Run, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
+    let begun = Instant::now();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failure)?;
+    let result = runtime.block_on(run_until_the_end(args, global, ui, begun));
+    // A thread that still waits for something must not keep the program from ending.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn run_until_the_end(args: &Run, global: &GlobalArgs, ui: &Ui, begun: Instant) -> Result<(), CommandError> {
+    let scheme = if args.listening.tls_cert_path.is_some() { "https" } else { "http" };
+    let report = if args.invoke.is_some() { Report::invoking(ui) } else { Report::serving(ui, scheme) };
+    let settings = ComponentSettings::read(&args.component, |name| env::var_os(name)).map_err(command_error::option)?;
+    let backends = options::default_backends(&args.host).map_err(command_error::option)?;
+    let drain_timeout =
+        options::duration("--drain-timeout", &args.host.drain_timeout).map_err(command_error::option)?;
+    let sources = read_sources(args, global, &report)?;
+    let interrupts = Interrupts::listen()?;
+    let requests = build(sources, args, &settings, &backends, &interrupts, &report).await?;
+    for request in requests.iter().filter(|request| routing::is_unreachable(request)) {
+        report.warn(&format!(
+            "{} answers HTTP requests and gets none: its `hostInterfaces` have no entry of wasi:http with \
+             `incoming-handler`",
+            request.workload_id
+        ))?;
+    }
+    let plan = Plan {
+        http_addr: args.listening.http_addr,
+        host_name: args.host.host_name.clone(),
+        drain_timeout,
+        workloads: routing::assign_hosts(requests),
+    };
+    serve::serve(plan, &report, &interrupts, begun).await
+}
+
+fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sources, CommandError> {
+    let mut sources = Sources { components: Vec::new(), projects: Vec::new(), documents: Vec::new() };
+    let mut files: Vec<PathBuf> = Vec::new();
+    for path in &args.sources {
+        match Source::find(path).map_err(command_error::source)? {
+            Source::Component(path) => sources.components.push(read_component(&path)?),
+            Source::Project(path) => sources.projects.push(Prepared::new(&path, global, report)?),
+            Source::Documents(path) => files.push(path),
+        }
+    }
+    if sources.components.is_empty()
+        && sources.projects.is_empty()
+        && let Some(option) = options::component_option(&args.component)
+    {
+        return Err(command_error::option(OptionError::DocumentsOnly { option }));
+    }
+    if !files.is_empty() {
+        let settings =
+            options::document_settings(&args.documents, &args.host).map_err(command_error::option)?;
+        sources.documents = read_documents(&files, &settings, report)?;
+    }
+    Ok(sources)
+}
+
+fn read_component(path: &Path) -> Result<LoneComponent, CommandError> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = source::read_component(path).map_err(command_error::source)?;
+    Ok(LoneComponent { name, bytes, resources: LocalResources::default() })
+}
+
+fn read_documents(
+    files: &[PathBuf],
+    settings: &documents::Settings,
+    report: &Report,
+) -> Result<Vec<WorkloadStartRequest>, CommandError> {
+    let documents = Documents::load(files).map_err(command_error::document)?;
+    let (requests, warnings) = documents.resolve(settings).map_err(command_error::document)?;
+    for warning in &warnings {
+        report.warn(&warning.to_string())?;
+    }
+    if requests.is_empty() {
+        let none = documents::DocumentError::NoWorkload { files: files.to_vec() };
+        return Err(command_error::document(none));
+    }
+    Ok(requests)
+}
+
+/// Builds the projects, one after another, and puts the requests together. An interrupt ends a build and its programs.
+async fn build(
+    sources: Sources,
+    args: &Run,
+    settings: &ComponentSettings,
+    backends: &Backends,
+    interrupts: &Interrupts,
+    report: &Report,
+) -> Result<Vec<WorkloadStartRequest>, CommandError> {
+    let freshness = if args.skip_build { Freshness::Existing } else { Freshness::Build };
+    let mut components = sources.components;
+    for project in sources.projects {
+        let cancel = CancelToken::new();
+        let (token, reporter) = (cancel.clone(), report.clone());
+        // A build is a child process and file access: it blocks.
+        let mut building = tokio::task::spawn_blocking(move || project.component(freshness, &token, &reporter));
+        let component = loop {
+            tokio::select! {
+                component = &mut building => break component.map_err(CommandError::failure)??,
+                // The first one asks the build to end, the second one kills it; both wait until it has.
+                () = interrupts.wait() => cancel.cancel(),
+            }
+        };
+        components.push(component);
+    }
+    let mut requests: Vec<WorkloadStartRequest> = Vec::new();
+    for component in components {
+        check_component(&component, args)?;
+        let request = component.into_request(settings, backends);
+        if requests.iter().any(|other| other.workload_id == request.workload_id) {
+            return Err(command_error::same_name(&request.workload_id));
+        }
+        requests.push(request);
+    }
+    for request in sources.documents {
+        if requests.iter().any(|other| other.workload_id == request.workload_id) {
+            return Err(command_error::same_name(&request.workload_id));
+        }
+        requests.push(request);
+    }
+    Ok(requests)
+}
+
+/// A component by itself that answers no requests would do nothing for ever.
+fn check_component(component: &LoneComponent, args: &Run) -> Result<(), CommandError> {
+    let names = Names::read(&component.bytes);
+    let is_component = !names.exports.is_empty();
+    if args.invoke.is_some() || !is_component || names.is_http_handler() {
+        return Ok(());
+    }
+    Err(command_error::nothing_to_serve(&component.name, &names))
+}

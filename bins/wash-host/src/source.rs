@@ -1,0 +1,182 @@
+//! What a SOURCE on the command line is: a component, a project, or a file of documents.
+//!
+//! Tells them apart and reads a component's names; builds and starts nothing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use thiserror::Error;
+use wasmparser::{Parser, Payload};
+
+/// What every WebAssembly binary begins with.
+const MAGIC: &[u8] = b"\0asm";
+
+/// What a SOURCE is.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A file that is a component by its first bytes, or claims to be one by its name.
+    Component(PathBuf),
+    /// A project's folder.
+    Project(PathBuf),
+    /// A file of Kubernetes documents.
+    Documents(PathBuf),
+}
+
+/// Why a SOURCE is none.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum SourceError {
+    #[error("there is no file or folder {}", path.display())]
+    NotFound { path: PathBuf },
+    #[error("`{reference}` is in a registry, and this host pulls from no registry yet")]
+    Registry { reference: String },
+    #[error("{} is neither a component nor a file of documents", path.display())]
+    Unknown { path: PathBuf },
+    #[error("cannot read the source")]
+    Read(#[source] io::Error),
+}
+
+impl Source {
+    /// Looks at what a path names.
+    pub(crate) fn find(path: &Path) -> Result<Self, SourceError> {
+        let metadata = match fs_err::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Err(missing(path));
+            }
+            Err(err) => return Err(SourceError::Read(err)),
+        };
+        if metadata.is_dir() {
+            return Ok(Self::Project(path.to_owned()));
+        }
+        let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+        match extension.as_ref().and_then(|extension| extension.to_str()) {
+            Some("yaml" | "yml" | "json") => Ok(Self::Documents(path.to_owned())),
+            Some("wasm") => Ok(Self::Component(path.to_owned())),
+            _ if has_magic(path).map_err(SourceError::Read)? => Ok(Self::Component(path.to_owned())),
+            _ => Err(SourceError::Unknown { path: path.to_owned() }),
+        }
+    }
+}
+
+fn has_magic(path: &Path) -> io::Result<bool> {
+    use io::Read as _;
+    let mut start = Vec::new();
+    fs_err::File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(start == MAGIC)
+}
+
+/// `ghcr.io/me/hello:1` was hardly meant as a path; `hello.wsam` was hardly meant as a reference.
+fn missing(path: &Path) -> SourceError {
+    let reference = path.to_str().filter(|text| {
+        let Some((registry, name)) = text.split_once('/') else { return false };
+        let is_host = registry == "localhost" || registry.contains(['.', ':']);
+        is_host && !registry.starts_with('.') && !name.is_empty() && !name.ends_with(".wasm")
+    });
+    match reference {
+        Some(reference) => SourceError::Registry { reference: reference.to_owned() },
+        None => SourceError::NotFound { path: path.to_owned() },
+    }
+}
+
+/// The component in a file.
+pub(crate) fn read_component(path: &Path) -> Result<Bytes, SourceError> {
+    fs_err::read(path).map(Bytes::from).map_err(SourceError::Read)
+}
+
+/// What a component's outermost level imports and exports.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Names {
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+}
+
+impl Names {
+    /// Reads as far as the bytes are in order; the engine judges the rest.
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        let mut names = Self::default();
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload {
+                Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
+                Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+                Ok(Payload::ComponentImportSection(section)) if depth == 0 => {
+                    names.imports.extend(section.into_iter().flatten().map(|import| import.name.name.to_owned()));
+                }
+                Ok(Payload::ComponentExportSection(section)) if depth == 0 => {
+                    names.exports.extend(section.into_iter().flatten().map(|export| export.name.name.to_owned()));
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        names
+    }
+
+    /// Whether it answers HTTP requests.
+    pub(crate) fn is_http_handler(&self) -> bool {
+        self.exports.iter().any(|export| export.split('@').next() == Some("wasi:http/incoming-handler"))
+    }
+}
+
+/// A name of lower-case letters, digits and hyphens that is like this one.
+pub(crate) fn dns_label(name: &str) -> String {
+    let plain = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    let label: String = plain.skip_while(|c| *c == '-').take(63).collect();
+    let label = label.trim_end_matches('-');
+    if label.is_empty() { "component".to_owned() } else { label.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use super::*;
+
+    #[test]
+    fn reads_the_names_of_the_outermost_component() {
+        let component = wat::parse_str(
+            r#"(component
+                (import "wasi:keyvalue/store@0.2.0-draft" (instance))
+                (component (import "inner" (func)) (export "inner-too" (func 0)))
+                (core module (import "a" "b" (func)) (export "c" (func 0)))
+                (instance $handler)
+                (export "wasi:http/incoming-handler@0.2.4" (instance $handler)))"#,
+        )
+        .unwrap();
+        let names = Names::read(&component);
+        assert_eq!(names.imports, ["wasi:keyvalue/store@0.2.0-draft"]);
+        assert_eq!(names.exports, ["wasi:http/incoming-handler@0.2.4"]);
+        assert!(names.is_http_handler());
+        for end in 0..component.len() {
+            _ = Names::read(&component[..end]);
+        }
+        assert_eq!(Names::read(b"text"), Names::default());
+    }
+
+    #[test]
+    fn tells_references_from_paths() {
+        for (text, is_reference) in [
+            ("ghcr.io/me/hello:1", true),
+            ("localhost:5000/hello", true),
+            ("localhost/hello@sha256:00", true),
+            ("hello", false),
+            ("./hello/x", false),
+            ("../x.y/z", false),
+            ("some.dir/hello.wasm", false),
+            ("/ghcr.io/x", false),
+        ] {
+            let err = Source::find(Path::new(text)).unwrap_err();
+            assert_eq!(matches!(err, SourceError::Registry { .. }), is_reference, "{text}: {err}");
+        }
+    }
+
+    #[test]
+    fn makes_labels() {
+        for (name, label) in [("Hello World", "hello-world"), ("_x_", "x"), ("", "component"), ("ä", "component")] {
+            assert_eq!(dns_label(name), label);
+        }
+        assert_eq!(dns_label(&"a".repeat(100)).len(), 63);
+    }
+}
