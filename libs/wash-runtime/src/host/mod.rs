@@ -31,6 +31,8 @@ pub mod events;
 pub mod guest_output;
 mod heartbeat;
 pub mod http;
+pub mod invoke;
+pub mod metrics;
 mod service;
 mod start;
 
