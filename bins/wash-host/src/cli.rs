@@ -228,7 +228,7 @@ Examples:
   wash host run math.wasm --invoke 'example:math/ops@1.0.0#add(1, 2)'
 
 Events with `-o json`, by their `type`: `building`, `built`, `started` (with `address`), `warning`, `workload-started`,
-`ready` (with `address`), `service-restarted`, `workload-completed`, `workload-failed`, `stopping`, `workload-stopped`,
+`ready` (with `address`), `service-restarting`, `service-completed`, `service-failed`, `stopping`, `workload-stopped`,
 `stopped`, and `error` as the last one when it cannot go on.
 
 Environment: OpenTelemetry is on when a variable such as OTEL_EXPORTER_OTLP_ENDPOINT is set.

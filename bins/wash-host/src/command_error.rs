@@ -1,10 +1,10 @@
 //! Every error that `wash host` meets, with the hint that helps and the exit code.
 
 use std::io;
-use std::net::SocketAddr;
 
 use wash_runtime::host::StartError;
 use wash_runtime::host::http::BindError;
+use wash_runtime::host::invoke::InvokeError;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError};
@@ -75,7 +75,7 @@ pub(crate) fn nothing_to_serve(name: &str, names: &Names) -> CommandError {
 }
 
 /// Why the listener could not be opened.
-pub(crate) fn listen(err: anyhow::Error, address: SocketAddr) -> CommandError {
+pub(crate) fn listen(err: anyhow::Error) -> CommandError {
     let kind = err.downcast_ref::<BindError>().map(|err| err.source.kind());
     let hint = match kind {
         Some(io::ErrorKind::AddrInUse) => {
@@ -85,7 +85,6 @@ pub(crate) fn listen(err: anyhow::Error, address: SocketAddr) -> CommandError {
         Some(io::ErrorKind::PermissionDenied) => Some("ports below 1024 are reserved; choose a higher one"),
         _ => None,
     };
-    let _ = address;
     CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
 }
 
@@ -98,13 +97,53 @@ pub(crate) fn host(err: anyhow::Error) -> CommandError {
 pub(crate) fn start(err: anyhow::Error, workload_id: &str) -> CommandError {
     let hint = match err.downcast_ref::<StartError>() {
         Some(StartError::NoHandler { .. }) => {
-            Some("the component's world must export `wasi:http/incoming-handler@0.2.x`")
+            Some("a component's world must export `wasi:http/incoming-handler@0.2.x`".to_owned())
         }
-        Some(StartError::MissingImports { .. }) => {
-            Some("add an entry to `hostInterfaces`, or a component that exports the interface")
+        Some(StartError::VolumeNotAllowed { path, .. }) => {
+            Some(format!("`--allow-host-path {}` allows it", path.display()))
         }
         _ => None,
     };
     let err = err.context(format!("cannot start {workload_id}"));
     CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
+}
+
+/// Why a function could not be called, or what it failed with.
+pub(crate) fn invoke(err: InvokeError) -> CommandError {
+    let hints = match &err {
+        InvokeError::UnknownFunction { nearest, exports, .. } => {
+            let nearest = nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"));
+            let all = match exports.as_slice() {
+                [] => "the component exports no function".to_owned(),
+                exports => format!("there is: {}", exports.join("; ")),
+            };
+            nearest.into_iter().chain([all]).collect()
+        }
+        InvokeError::Arguments { signature, .. } | InvokeError::Unsupported { signature, .. } => {
+            vec![format!("its signature is {signature}")]
+        }
+        InvokeError::Ambiguous { .. } => vec!["write the interface too, as in `interface#function()`".to_owned()],
+        InvokeError::Syntax { .. } => vec!["text goes in double quotes: `--invoke 'greet(\"world\")'`".to_owned()],
+        _ => Vec::new(),
+    };
+    let is_usage = matches!(
+        err,
+        InvokeError::Syntax { .. }
+            | InvokeError::UnknownFunction { .. }
+            | InvokeError::Ambiguous { .. }
+            | InvokeError::Arguments { .. }
+            | InvokeError::Unsupported { .. }
+    );
+    let err = if is_usage { CommandError::usage(err) } else { CommandError::failure(err) };
+    hints.into_iter().fold(err, CommandError::hint)
+}
+
+/// A function that returned an error.
+pub(crate) fn returned_error(call: &str) -> CommandError {
+    CommandError::failure(format!("`{call}` returned an error"))
+}
+
+/// `--invoke` with something else than one workload.
+pub(crate) fn invoke_needs_one(workloads: usize) -> CommandError {
+    CommandError::usage(format!("--invoke calls a function of one workload, and there are {workloads}"))
 }

@@ -1,10 +1,11 @@
 //! What `wash host run` tells while it runs: lines for people on stderr, or an event per line of JSON on stdout.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
+use wash_runtime::host::invoke::InvokeOutcome;
 use washlib_build::{Adapter, Built, Reporter};
 use washlib_cli::{CommandError, Ui};
 
@@ -30,12 +31,12 @@ enum Event<'a> {
     WorkloadStarted { workload_id: &'a str, namespace: &'a str, name: &'a str, hosts: &'a [String], elapsed_ms: u64 },
     /// All workloads run.
     Ready { address: SocketAddr, url: &'a str, workloads: usize, elapsed_ms: u64 },
-    /// A workload's service failed and was started again, `restarts` times by now.
-    ServiceRestarted { workload_id: &'a str, restarts: u64 },
-    /// A workload has come to its own end.
-    WorkloadCompleted { workload_id: &'a str },
-    /// A workload has failed for good.
-    WorkloadFailed { workload_id: &'a str, message: &'a str },
+    /// A workload's service failed and is started again after a while; `restarts` counts this time too.
+    ServiceRestarting { workload_id: &'a str, restarts: u64, after_ms: u64, message: &'a str },
+    /// A workload's service has finished its work.
+    ServiceCompleted { workload_id: &'a str },
+    /// A workload's service failed, and is not started again.
+    ServiceFailed { workload_id: &'a str, message: &'a str },
     /// The host accepts no more requests and finishes those in flight.
     Stopping,
     /// A workload is gone.
@@ -51,6 +52,15 @@ pub(crate) struct Report {
     scheme: &'static str,
     /// Whether a function is called: then stdout belongs to its result.
     quiet: bool,
+}
+
+/// What became of the function that was called.
+#[derive(Debug, Serialize)]
+struct Invoked {
+    /// The result as WAVE writes it.
+    wave: Option<String>,
+    /// The result as JSON.
+    result: serde_json::Value,
 }
 
 impl Report {
@@ -116,19 +126,28 @@ impl Report {
         self.event(&Event::Ready { address, url: &url, workloads, elapsed_ms: milliseconds(elapsed) })
     }
 
-    pub(crate) fn service_restarted(&self, workload_id: &str, restarts: u64) -> Result<(), CommandError> {
-        self.ui.status("Restarted", &format!("the service of {workload_id} ({restarts} times by now)"));
-        self.event(&Event::ServiceRestarted { workload_id, restarts })
+    pub(crate) fn service_restarting(
+        &self,
+        workload_id: &str,
+        restarts: u64,
+        after: Duration,
+        message: &str,
+    ) -> Result<(), CommandError> {
+        let line = message.lines().next().unwrap_or_default();
+        self.ui.warn(&format!("the service of {workload_id} failed: {line}"));
+        self.ui.status("Restarting", &format!("the service of {workload_id} in {after:?}, time {restarts}"));
+        self.event(&Event::ServiceRestarting { workload_id, restarts, after_ms: milliseconds(after), message })
     }
 
-    pub(crate) fn workload_completed(&self, workload_id: &str) -> Result<(), CommandError> {
-        self.ui.status("Completed", workload_id);
-        self.event(&Event::WorkloadCompleted { workload_id })
+    pub(crate) fn service_completed(&self, workload_id: &str) -> Result<(), CommandError> {
+        self.ui.status("Completed", &format!("the service of {workload_id}"));
+        self.event(&Event::ServiceCompleted { workload_id })
     }
 
-    pub(crate) fn workload_failed(&self, workload_id: &str, message: &str) -> Result<(), CommandError> {
-        self.ui.warn(&format!("{workload_id} failed: {message}"));
-        self.event(&Event::WorkloadFailed { workload_id, message })
+    pub(crate) fn service_failed(&self, workload_id: &str, message: &str) -> Result<(), CommandError> {
+        let line = message.lines().next().unwrap_or_default();
+        self.ui.warn(&format!("the service of {workload_id} failed and is not started again: {line}"));
+        self.event(&Event::ServiceFailed { workload_id, message })
     }
 
     pub(crate) fn stopping(&self) -> Result<(), CommandError> {
@@ -142,6 +161,13 @@ impl Report {
 
     pub(crate) fn stopped(&self, elapsed: Duration) -> Result<(), CommandError> {
         self.event(&Event::Stopped { elapsed_ms: milliseconds(elapsed) })
+    }
+
+    /// The result of the function that was called, which is all that goes to stdout.
+    pub(crate) fn invoked(&self, outcome: &InvokeOutcome) -> Result<(), CommandError> {
+        let wave = outcome.wave();
+        let text = wave.clone().unwrap_or_default();
+        self.ui.result(&text, "the function returned", Invoked { wave, result: outcome.json() })
     }
 
     fn url(&self, address: SocketAddr) -> String {
@@ -161,11 +187,6 @@ impl Reporter for Report {
     fn wrapped(&self, adapter: Adapter) {
         self.ui.status("Wrapped", &format!("the core module in a component (WASI preview-1 adapter: {adapter})"));
     }
-}
-
-/// A path as an event has it.
-pub(crate) fn shown(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -6,7 +6,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use wash_runtime::types::{LocalResources, WorkloadStartRequest};
+use wash_runtime::types::{LocalResources, Volume, VolumeType, WorkloadStartRequest};
 use washlib_build::CancelToken;
 use washlib_cli::{CommandError, GlobalArgs, Ui};
 
@@ -49,20 +49,37 @@ async fn run_until_the_end(args: &Run, global: &GlobalArgs, ui: &Ui, begun: Inst
     let sources = read_sources(args, global, &report)?;
     let interrupts = Interrupts::listen()?;
     let requests = build(sources, args, &settings, &backends, &interrupts, &report).await?;
-    for request in requests.iter().filter(|request| routing::is_unreachable(request)) {
+    for request in requests.iter().filter(|request| args.invoke.is_none() && routing::is_unreachable(request)) {
         report.warn(&format!(
             "{} answers HTTP requests and gets none: its `hostInterfaces` have no entry of wasi:http with \
              `incoming-handler`",
             request.workload_id
         ))?;
     }
+    let mut host_path_roots: Vec<_> = settings.volumes.iter().filter_map(host_path).collect();
+    host_path_roots.extend(args.documents.allow_host_path.iter().cloned());
     let plan = Plan {
         http_addr: args.listening.http_addr,
         host_name: args.host.host_name.clone(),
         drain_timeout,
-        workloads: routing::assign_hosts(requests),
+        host_path_roots,
     };
-    serve::serve(plan, &report, &interrupts, begun).await
+    if let Some(call) = &args.invoke {
+        let [request] = <[_; 1]>::try_from(requests)
+            .map_err(|requests: Vec<_>| command_error::invoke_needs_one(requests.len()))?;
+        let timeout = settings.http.get("request-timeout").map(|text| options::duration("--request-timeout", text));
+        let timeout = timeout.transpose().map_err(command_error::option)?;
+        return serve::invoke(&plan, request, call, timeout, &report, &interrupts).await;
+    }
+    serve::serve(&plan, routing::assign_hosts(requests), &report, &interrupts, begun).await
+}
+
+/// The directory of this machine that a volume is.
+fn host_path(volume: &Volume) -> Option<PathBuf> {
+    match &volume.volume_type {
+        VolumeType::HostPath(path) => Some(PathBuf::from(&path.local_path)),
+        VolumeType::EmptyDir(_) => None,
+    }
 }
 
 fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sources, CommandError> {

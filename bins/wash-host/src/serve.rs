@@ -3,14 +3,18 @@
 //! What is to be served has been decided before; nothing is read or built here.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use wash_runtime::engine::Engine;
+use wash_runtime::host::events::HostEvent;
 use wash_runtime::host::http::{DevRouter, HttpServer};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder};
-use wash_runtime::types::{WorkloadStartRequest, WorkloadState, WorkloadStatusRequest};
+use wash_runtime::types::WorkloadStartRequest;
 use washlib_cli::CommandError;
 
 use crate::command_error;
@@ -19,15 +23,70 @@ use crate::interrupts::Interrupts;
 use crate::report::Report;
 use crate::routing::Routed;
 
-/// How often a service is asked how it is.
-const SERVICE_CHECK: Duration = Duration::from_millis(500);
-
-/// What to serve, and how.
+/// The host as the command line describes it.
 pub(crate) struct Plan {
     pub(crate) http_addr: SocketAddr,
     pub(crate) host_name: String,
     pub(crate) drain_timeout: Duration,
-    pub(crate) workloads: Vec<Routed>,
+    /// Directories that workloads may mount.
+    pub(crate) host_path_roots: Vec<PathBuf>,
+}
+
+impl Plan {
+    fn builder(&self) -> Result<HostBuilder, CommandError> {
+        let engine = Engine::builder().build().map_err(command_error::host)?;
+        let builder = HostBuilder::new()
+            .with_engine(engine)
+            .with_friendly_name(&self.host_name)
+            .with_drain_timeout(self.drain_timeout)
+            .with_guest_output(guest_output::for_stderr());
+        Ok(self.host_path_roots.iter().fold(builder, HostBuilder::with_host_path_root))
+    }
+}
+
+/// Serves until somebody ends it, which is the normal end.
+pub(crate) async fn serve(
+    plan: &Plan,
+    workloads: Vec<Routed>,
+    report: &Report,
+    interrupts: &Interrupts,
+    begun: Instant,
+) -> Result<(), CommandError> {
+    let mut serving = Serving::start(plan, report).await?;
+    let result = serving.operate(workloads, interrupts, begun).await;
+    // The first thing that went wrong is what is reported.
+    let stopped = serving.stop(interrupts).await;
+    result.and(stopped)
+}
+
+/// Calls one function of a workload on a host that listens nowhere.
+pub(crate) async fn invoke(
+    plan: &Plan,
+    request: WorkloadStartRequest,
+    call: &str,
+    timeout: Option<Duration>,
+    report: &Report,
+    interrupts: &Interrupts,
+) -> Result<(), CommandError> {
+    let host = plan.builder()?.build().map_err(command_error::host)?;
+    let host = host.start().await.map_err(command_error::host)?;
+    let called = async {
+        let workload_id = request.workload_id.clone();
+        let started = host.workload_start(request).await;
+        started.map_err(|err| command_error::start(err, &workload_id))?;
+        let outcome = host.invoke(&workload_id, call, timeout).await.map_err(command_error::invoke)?;
+        report.invoked(&outcome)?;
+        if outcome.is_error() { Err(command_error::returned_error(call)) } else { Ok(()) }
+    };
+    let called = tokio::select! {
+        called = called => called,
+        () = interrupts.wait() => Err(CommandError::interrupted()),
+    };
+    let stopped = tokio::select! {
+        stopped = host.stop() => stopped.map_err(command_error::host),
+        () = interrupts.wait() => Ok(()),
+    };
+    called.and(stopped)
 }
 
 /// A host in operation.
@@ -35,39 +94,20 @@ struct Serving<'a> {
     host: Arc<Host>,
     address: SocketAddr,
     report: &'a Report,
-    /// Those that were started, in that order.
-    running: Vec<String>,
-}
-
-/// Serves until somebody ends it, which is the normal end.
-pub(crate) async fn serve(
-    plan: Plan,
-    report: &Report,
-    interrupts: &Interrupts,
-    begun: Instant,
-) -> Result<(), CommandError> {
-    let mut serving = Serving::start(&plan, report).await?;
-    let result = serving.operate(plan.workloads, interrupts, begun).await;
-    serving.stop(interrupts).await.and(result)
+    events: Receiver<HostEvent>,
+    /// Workloads in the order of their starts.
+    running: usize,
 }
 
 impl<'a> Serving<'a> {
     async fn start(plan: &Plan, report: &'a Report) -> Result<Self, CommandError> {
-        let failed = |err: anyhow::Error| command_error::listen(err, plan.http_addr);
-        let server = HttpServer::new(DevRouter::default(), plan.http_addr).await.map_err(failed)?;
+        let server = HttpServer::new(DevRouter::default(), plan.http_addr).await.map_err(command_error::listen)?;
         let address = server.addr();
-        let engine = Engine::builder().build().map_err(command_error::host)?;
-        let host = HostBuilder::new()
-            .with_engine(engine)
-            .with_friendly_name(&plan.host_name)
-            .with_drain_timeout(plan.drain_timeout)
-            .with_guest_output(guest_output::for_stderr())
-            .with_http_handler(Arc::new(server))
-            .build()
-            .map_err(command_error::host)?;
+        let host = plan.builder()?.with_http_handler(Arc::new(server)).build().map_err(command_error::host)?;
+        let events = host.events();
         let host = host.start().await.map_err(command_error::host)?;
         report.started(&plan.host_name, address, None)?;
-        Ok(Self { host, address, report, running: Vec::new() })
+        Ok(Self { host, address, report, events, running: 0 })
     }
 
     async fn operate(
@@ -76,18 +116,13 @@ impl<'a> Serving<'a> {
         interrupts: &Interrupts,
         begun: Instant,
     ) -> Result<(), CommandError> {
-        let services: Vec<_> = workloads
-            .iter()
-            .filter(|routed| routed.request.workload.service.is_some())
-            .map(|routed| routed.request.workload_id.clone())
-            .collect();
         tokio::select! {
             started = self.start_workloads(workloads) => started?,
             () = interrupts.wait() => return Ok(()),
         }
-        self.report.ready(self.address, self.running.len(), begun.elapsed())?;
+        self.report.ready(self.address, self.running, begun.elapsed())?;
         tokio::select! {
-            watched = self.watch_services(services) => watched,
+            told = tell(&mut self.events, self.report) => told,
             () = interrupts.wait() => Ok(()),
         }
     }
@@ -105,42 +140,28 @@ impl<'a> Serving<'a> {
             let Some(started) = starts.join_next().await else { return Ok(()) };
             let (workload_id, hosts, elapsed) = started.map_err(CommandError::failure)??;
             self.report.workload_started(&workload_id, &hosts, elapsed)?;
-            self.running.push(workload_id);
+            self.running += 1;
         }
     }
 
-    /// Tells what becomes of services, for as long as there are any; never returns without an error.
-    async fn watch_services(&self, mut services: Vec<String>) -> Result<(), CommandError> {
-        while !services.is_empty() {
-            tokio::time::sleep(SERVICE_CHECK).await;
-            for workload_id in std::mem::take(&mut services) {
-                let request = WorkloadStatusRequest { workload_id: workload_id.clone() };
-                let status = self.host.workload_status(request).await.map_err(command_error::host)?.workload_status;
-                match status.workload_state {
-                    WorkloadState::Completed => self.report.workload_completed(&workload_id)?,
-                    WorkloadState::Error => self.report.workload_failed(&workload_id, &status.message)?,
-                    WorkloadState::NotFound => {}
-                    _ => services.push(workload_id),
-                }
-            }
-        }
-        std::future::pending().await
-    }
-
-    async fn stop(&self, interrupts: &Interrupts) -> Result<(), CommandError> {
+    async fn stop(&mut self, interrupts: &Interrupts) -> Result<(), CommandError> {
         let begun = Instant::now();
         self.report.stopping()?;
-        let stopped = tokio::select! {
-            stopped = self.host.stop() => stopped,
-            // Whoever asks twice does not want to wait.
-            () = interrupts.wait() => {
-                self.report.warn("ending without waiting for the requests in flight")?;
-                Ok(())
+        let stopped = {
+            let stop = std::pin::pin!(self.host.stop());
+            tokio::select! {
+                stopped = stop => stopped,
+                told = tell(&mut self.events, self.report) => return told,
+                // Whoever asks twice does not want to wait.
+                () = interrupts.wait() => {
+                    self.report.warn("ending without waiting for the requests in flight")?;
+                    Ok(())
+                }
             }
         };
         stopped.map_err(command_error::host)?;
-        for workload_id in &self.running {
-            self.report.workload_stopped(workload_id)?;
+        while let Ok(event) = self.events.try_recv() {
+            tell_event(&event, self.report)?;
         }
         self.report.stopped(begun.elapsed())
     }
@@ -156,4 +177,28 @@ async fn start_workload(
     let started = host.workload_start(request).await;
     started.map_err(|err| command_error::start(err, &workload_id))?;
     Ok((workload_id, hosts, begun.elapsed()))
+}
+
+/// Tells what happens to workloads; never returns without an error.
+async fn tell(events: &mut Receiver<HostEvent>, report: &Report) -> Result<(), CommandError> {
+    loop {
+        match events.recv().await {
+            Ok(event) => tell_event(&event, report)?,
+            Err(RecvError::Lagged(missed)) => report.warn(&format!("{missed} events were missed"))?,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+fn tell_event(event: &HostEvent, report: &Report) -> Result<(), CommandError> {
+    match event {
+        HostEvent::ServiceRestarting { workload_id, restarts, after, reason } => {
+            report.service_restarting(workload_id, *restarts, *after, reason)
+        }
+        HostEvent::ServiceCompleted { workload_id } => report.service_completed(workload_id),
+        HostEvent::ServiceFailed { workload_id, reason } => report.service_failed(workload_id, reason),
+        HostEvent::WorkloadStopped { workload_id } => report.workload_stopped(workload_id),
+        // A start is told by whoever asked for it, with what it led to.
+        _ => Ok(()),
+    }
 }

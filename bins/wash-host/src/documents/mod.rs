@@ -19,7 +19,7 @@ use washlib_config::{Format, tree};
 pub(crate) use self::error::DocumentError;
 pub(crate) use self::object::Documents;
 use self::reader::{Field, Origin};
-pub(crate) use self::resolve::{Resolved, Settings};
+pub(crate) use self::resolve::Settings;
 
 /// The largest file that is read, in bytes; a cluster takes about one MiB per document.
 const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;
@@ -37,12 +37,9 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Warnings in the order in which their causes were read.
-pub(crate) type WarningList = Vec<Warning>;
-
-/// Collects warnings.
+/// Collects warnings, in the order in which their causes are read.
 #[derive(Debug, Default)]
-pub(crate) struct Warnings(WarningList);
+pub(crate) struct Warnings(Vec<Warning>);
 
 impl Warnings {
     fn push(&mut self, warning: Warning) {

@@ -10,7 +10,7 @@ use super::error::DocumentError;
 use super::reader::{Field, Origin, Placed, Table};
 use super::spec::{self, WorkloadSpec};
 use super::values::{Key, ValueSet, ValueSets, reference};
-use super::{Warning, WarningList, Warnings, is_dns_label, is_dns_name};
+use super::{Warning, Warnings, is_dns_label, is_dns_name};
 
 /// The operator's API.
 const API: &str = "runtime.wasmcloud.dev/v1alpha1";
@@ -63,11 +63,6 @@ struct Template {
 }
 
 impl Documents {
-    /// What has no effect here.
-    pub(crate) fn warnings(&self) -> &WarningList {
-        &self.warnings.0
-    }
-
     /// Reads one document.
     pub(super) fn add(&mut self, document: &Field<'_>) -> Result<(), DocumentError> {
         self.add_nested(document, LIST_DEPTH)

@@ -13,7 +13,7 @@ use wash_runtime::wit::WitInterface;
 
 use super::error::DocumentError;
 use super::object::{Documents, WorkloadDocument};
-use super::reader::{Origin, Placed};
+use super::reader::Placed;
 use super::spec::{ComponentSpec, HostInterfaceSpec, MountSpec, ResourcesSpec, ServiceSpec, VolumeSpec};
 use super::values::ValueSets;
 use super::{Warning, Warnings};
@@ -29,17 +29,9 @@ pub(crate) struct Settings {
     pub(crate) default_backends: BTreeMap<(&'static str, &'static str), BTreeMap<String, String>>,
 }
 
-/// A workload to start.
-#[derive(Debug)]
-pub(crate) struct Resolved {
-    /// Where it was asked for.
-    pub(crate) origin: Origin,
-    pub(crate) request: WorkloadStartRequest,
-}
-
 impl Documents {
     /// The workloads to start, in the order of the documents, with what is to be told about them.
-    pub(crate) fn resolve(mut self, settings: &Settings) -> Result<(Vec<Resolved>, Vec<Warning>), DocumentError> {
+    pub(crate) fn resolve(mut self, settings: &Settings) -> Result<(Vec<WorkloadStartRequest>, Vec<Warning>), DocumentError> {
         let mut resolver = Resolver {
             settings,
             sets: &self.sets,
@@ -69,8 +61,8 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn workload(&mut self, document: WorkloadDocument) -> Result<Resolved, DocumentError> {
-        let WorkloadDocument { origin, namespace, name, annotations, spec, artifacts, .. } = document;
+    fn workload(&mut self, document: WorkloadDocument) -> Result<WorkloadStartRequest, DocumentError> {
+        let WorkloadDocument { namespace, name, annotations, spec, artifacts, .. } = document;
         let mut components = Vec::new();
         for component in spec.components {
             components.push(self.component(component, &namespace, &artifacts)?);
@@ -91,7 +83,7 @@ impl Resolver<'_> {
             volumes,
         };
         let workload_id = format!("{namespace}/{name}");
-        Ok(Resolved { origin, request: WorkloadStartRequest { workload_id, workload } })
+        Ok(WorkloadStartRequest { workload_id, workload })
     }
 
     fn component(

@@ -29,11 +29,10 @@ fn resolve_with(text: &str, mut settings: Settings) -> Result<(Vec<WorkloadStart
     for image in ["app", "svc"] {
         settings.images.insert(image.to_owned(), file.path().to_owned());
     }
-    let (resolved, warnings) = read(text)?.resolve(&settings).map_err(|err| match err.hint() {
+    let (requests, warnings) = read(text)?.resolve(&settings).map_err(|err| match err.hint() {
         Some(hint) => format!("{err} | {hint}"),
         None => err.to_string(),
     })?;
-    let requests = resolved.into_iter().map(|resolved| resolved.request).collect();
     Ok((requests, warnings.iter().map(ToString::to_string).collect()))
 }
 
@@ -164,8 +163,8 @@ fn an_image_is_relative_to_its_document() {
         fs_err::create_dir_all(&folder).unwrap();
         let path = folder.join("w.yaml");
         fs_err::write(&path, workload(&format!("components: [{{name: a, image: {image}}}]"))).unwrap();
-        let (resolved, _) = Documents::load(&[path]).unwrap().resolve(&Settings::default()).unwrap();
-        assert_eq!(&resolved[0].request.workload.components[0].bytes[..], b"here", "{image}");
+        let (requests, _) = Documents::load(&[path]).unwrap().resolve(&Settings::default()).unwrap();
+        assert_eq!(&requests[0].workload.components[0].bytes[..], b"here", "{image}");
     }
 }
 
