@@ -92,9 +92,15 @@ mod tests {
     #[test]
     fn asks_for_what_the_component_imports() {
         let names = Names {
-            imports: ["wasi:io/poll@0.2.0", "wasi:keyvalue/store@0.2.0", "wasi:keyvalue/atomics@0.2.0", "plain", "x:y/z"]
-                .map(str::to_owned)
-                .into(),
+            imports: [
+                "wasi:io/poll@0.2.0",
+                "wasi:keyvalue/store@0.2.0",
+                "wasi:keyvalue/atomics@0.2.0",
+                "plain",
+                "x:y/z",
+            ]
+            .map(str::to_owned)
+            .into(),
             exports: vec!["wasi:http/incoming-handler@0.2.0".to_owned()],
         };
         let settings = ComponentSettings {

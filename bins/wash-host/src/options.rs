@@ -197,10 +197,7 @@ fn pair(entry: &str) -> Option<(String, String)> {
     (!name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
 }
 
-fn environment_entry(
-    entry: &str,
-    own: impl Fn(&str) -> Option<OsString>,
-) -> Result<(String, String), OptionError> {
+fn environment_entry(entry: &str, own: impl Fn(&str) -> Option<OsString>) -> Result<(String, String), OptionError> {
     if let Some(pair) = pair(entry) {
         return Ok(pair);
     }
@@ -331,8 +328,7 @@ mod tests {
             assert!(parse(entry).unwrap_err().contains("in --volume is not"), "{entry}");
         }
         assert!(parse("/does/not/exist:/x").unwrap_err().contains("--volume"));
-        let options =
-            ComponentOptions { volume: texts(&["/:/x", "/tmp:/x/"]), ..ComponentOptions::default() };
+        let options = ComponentOptions { volume: texts(&["/:/x", "/tmp:/x/"]), ..ComponentOptions::default() };
         assert_eq!(read(&options).unwrap_err(), "two volumes are mounted on `/x/`");
     }
 

@@ -50,11 +50,8 @@ impl Prepared {
     pub(crate) fn new(folder: &std::path::Path, global: &GlobalArgs, report: &Report) -> Result<Self, CommandError> {
         let project = Project::discover(folder).map_err(command_error::discover)?;
         let environment = env::vars_os().collect();
-        let sources = Sources {
-            user_config: global.user_config.as_deref(),
-            environment: &environment,
-            flags: Config::default(),
-        };
+        let sources =
+            Sources { user_config: global.user_config.as_deref(), environment: &environment, flags: Config::default() };
         let loaded = washlib_config::load(&project, sources).map_err(command_error::config)?;
         for warning in &loaded.warnings {
             report.warn(&warning.to_string())?;

@@ -65,8 +65,8 @@ async fn run_until_the_end(args: &Run, global: &GlobalArgs, ui: &Ui, begun: Inst
         host_path_roots,
     };
     if let Some(call) = &args.invoke {
-        let [request] = <[_; 1]>::try_from(requests)
-            .map_err(|requests: Vec<_>| command_error::invoke_needs_one(requests.len()))?;
+        let [request] =
+            <[_; 1]>::try_from(requests).map_err(|requests: Vec<_>| command_error::invoke_needs_one(requests.len()))?;
         let timeout = settings.http.get("request-timeout").map(|text| options::duration("--request-timeout", text));
         let timeout = timeout.transpose().map_err(command_error::option)?;
         return serve::invoke(&plan, request, call, timeout, &report, &interrupts).await;
@@ -99,8 +99,7 @@ fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sour
         return Err(command_error::option(OptionError::DocumentsOnly { option }));
     }
     if !files.is_empty() {
-        let settings =
-            options::document_settings(&args.documents, &args.host).map_err(command_error::option)?;
+        let settings = options::document_settings(&args.documents, &args.host).map_err(command_error::option)?;
         sources.documents = read_documents(&files, &settings, report)?;
     }
     Ok(sources)

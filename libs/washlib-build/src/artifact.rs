@@ -73,7 +73,8 @@ impl Expected {
             return Ok(path);
         }
         let found: Vec<_> = self.before.keys().cloned().collect();
-        let mut likely = if request.component_path.is_some() { Vec::new() } else { first_folder(&request.root, &found) };
+        let mut likely =
+            if request.component_path.is_some() { Vec::new() } else { first_folder(&request.root, &found) };
         match (likely.len(), likely.pop()) {
             (1, Some(path)) => Ok(path),
             (_, Some(last)) => {

@@ -166,7 +166,9 @@ impl BuildError {
                 None => Some("set `build.component_path` to the file that the command builds".to_owned()),
             },
             Self::NotBuilt { .. } => Some("run `wash build` first".to_owned()),
-            Self::Ambiguous { .. } | Self::SeveralBuilt { .. } => Some("set `build.component_path` to one of them".to_owned()),
+            Self::Ambiguous { .. } | Self::SeveralBuilt { .. } => {
+                Some("set `build.component_path` to one of them".to_owned())
+            }
             Self::Stale { path, .. } => Some(format!(
                 "check that `build.component_path` names what the command builds; `rm {}` forces a new one",
                 path.display()

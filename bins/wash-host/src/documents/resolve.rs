@@ -31,7 +31,10 @@ pub(crate) struct Settings {
 
 impl Documents {
     /// The workloads to start, in the order of the documents, with what is to be told about them.
-    pub(crate) fn resolve(mut self, settings: &Settings) -> Result<(Vec<WorkloadStartRequest>, Vec<Warning>), DocumentError> {
+    pub(crate) fn resolve(
+        mut self,
+        settings: &Settings,
+    ) -> Result<(Vec<WorkloadStartRequest>, Vec<Warning>), DocumentError> {
         let mut resolver = Resolver {
             settings,
             sets: &self.sets,

@@ -98,8 +98,7 @@ impl RequestHost {
             return Some(Self::Address(address));
         }
         let is_label = |label: &str| {
-            !label.is_empty()
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         };
         (text.len() <= LONGEST_NAME && text.split('.').all(is_label)).then(|| Self::Domain(text.to_ascii_lowercase()))
     }

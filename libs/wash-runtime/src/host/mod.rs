@@ -19,8 +19,8 @@ use self::http::HostHandler;
 use self::service::{ServiceState, ServiceTask};
 use self::start::{BoundPlugins, Resolved, Resolver};
 use crate::engine::outgoing::Egress;
-use crate::engine::{Engine, LoopbackEgress};
 use crate::engine::workload::ResolvedWorkload;
+use crate::engine::{Engine, LoopbackEgress};
 use crate::plugin::HostPlugin;
 use crate::types::{
     HostHeartbeat, WorkloadStartRequest, WorkloadStartResponse, WorkloadState, WorkloadStatus, WorkloadStatusRequest,

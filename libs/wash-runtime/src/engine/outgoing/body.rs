@@ -96,8 +96,7 @@ enum State {
 
 impl ResponseBody {
     pub(super) fn new(incoming: Incoming, lease: Lease, place: OwnedSemaphorePermit, patience: Duration) -> Self {
-        let mut body =
-            Self { state: State::Reading { incoming, lease, _place: place }, patience, silence: None };
+        let mut body = Self { state: State::Reading { incoming, lease, _place: place }, patience, silence: None };
         if body.is_end_stream() {
             body.finish();
         }

@@ -42,6 +42,17 @@ fn case_of(case: &str, payload: Value) -> Value {
 }
 
 fn float(number: f64) -> Value {
-    let text = || Value::String(if number.is_nan() { "nan" } else if number > 0.0 { "inf" } else { "-inf" }.to_string());
+    let text = || {
+        Value::String(
+            if number.is_nan() {
+                "nan"
+            } else if number > 0.0 {
+                "inf"
+            } else {
+                "-inf"
+            }
+            .to_string(),
+        )
+    };
     Number::from_f64(number).map_or_else(text, Value::Number)
 }
