@@ -18,6 +18,13 @@ use async_trait::async_trait;
 use crate::engine::workload::{ResolvedWorkload, UnresolvedWorkload, WorkloadItem};
 use crate::wit::{WitInterface, WitWorld};
 
+mod guest_text;
+mod token_bucket;
+#[cfg(feature = "wasi-config")]
+pub mod wasi_config;
+#[cfg(feature = "wasi-logging")]
+pub mod wasi_logging;
+
 /// An extension of a host. Its methods are called in the order of their declaration.
 #[async_trait]
 pub trait HostPlugin: Any + Send + Sync + 'static {
@@ -89,4 +96,9 @@ pub trait HostPlugin: Any + Send + Sync + 'static {
     async fn stop(&self) -> anyhow::Result<()> {
         Ok(())
     }
+}
+
+/// Wasmtime's errors carry their causes but are no [`std::error::Error`].
+pub(crate) fn wasmtime_error(err: wasmtime::Error) -> anyhow::Error {
+    anyhow::Error::from_boxed(err.into())
 }
