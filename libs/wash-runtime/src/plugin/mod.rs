@@ -24,6 +24,7 @@ mod token_bucket;
 pub mod wasi_config;
 #[cfg(feature = "wasi-logging")]
 pub mod wasi_logging;
+pub mod wasmcloud_messaging;
 
 /// An extension of a host. Its methods are called in the order of their declaration.
 #[async_trait]
