@@ -1,8 +1,10 @@
 //! The host through its public face: real components, real connections.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helper functions too")]
 
+mod config_and_logging;
 mod failing;
 mod limits;
+mod messaging;
 mod protocol;
 mod routing;
 mod serving;

@@ -44,7 +44,7 @@ pub(crate) fn hello() -> Bytes {
     HELLO.clone()
 }
 
-fn component_of(project: &str) -> Bytes {
+pub(crate) fn component_of(project: &str) -> Bytes {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join(project);
     let project = project.canonicalize().expect("the project should exist");
     std::fs::read(washlib_test::guest::build(&project)).expect("the component should be readable").into()
