@@ -25,7 +25,7 @@ fn interface(config: &[(&str, &str)]) -> WitInterface {
 /// A workload that answers `/version` with its id.
 fn routed(id: &str, config: &[(&str, &str)]) -> WorkloadStartRequest {
     let mut request = request(id, probe(), environment(&[("VERSION", id)]));
-    request.workload.host_interfaces.push(interface(config));
+    request.workload.host_interfaces = vec![interface(config)];
     request
 }
 
