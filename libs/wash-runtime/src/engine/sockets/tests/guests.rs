@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wasmtime::Store;
@@ -13,6 +14,9 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::engine::Engine;
 use crate::engine::sockets::{self, NameLookup, SocketRole, SocketsCtx, SocketsCtxView, SocketsView, VirtualNetwork};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct State {
     wasi: WasiCtx,
@@ -62,7 +66,8 @@ pub(super) async fn run(
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
     let command = program.instantiate_async(&mut store).await.unwrap();
-    command.wasi_cli_run().call_run(&mut store).await.unwrap().unwrap();
+    let finished = tokio::time::timeout(PATIENCE, command.wasi_cli_run().call_run(&mut store)).await;
+    finished.expect("the guest should end").unwrap().unwrap();
     drop(store);
     String::from_utf8(output.contents().to_vec()).unwrap()
 }

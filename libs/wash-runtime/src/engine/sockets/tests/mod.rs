@@ -3,5 +3,7 @@
 //! Guests run in stores of their own here, without a host around them.
 
 mod guests;
+#[cfg(target_os = "linux")]
+mod outside;
 mod policy_of_guests;
 mod virtual_network;

@@ -1,6 +1,6 @@
 //! Guests that try to reach and to bind what they may not.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{TcpListener, UdpSocket};
 
 use super::guests::{component, run, service};
 use crate::engine::sockets::{NameLookup, SocketRole, VirtualNetwork};
@@ -100,72 +100,4 @@ async fn names_are_resolved_as_far_as_they_are_allowed() {
             _ => assert_eq!(output, expected, "{name}"),
         }
     }
-}
-
-/// An address that the policy takes for the outside in tests. Only Linux has it without being told.
-const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 77, 0, 1));
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn connections_to_the_outside_go_through_the_system() {
-    let network = VirtualNetwork::new();
-    let listener = tokio::net::TcpListener::bind(SocketAddr::new(OUTSIDE, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let echo = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let (mut reader, mut writer) = stream.split();
-        tokio::io::copy(&mut reader, &mut writer).await.unwrap();
-    };
-    let ask = ["tcp-ask", &address, "hello"];
-    let ((), answer) = tokio::join!(echo, component(&network, &ask));
-    assert_eq!(answer, format!("from 127.0.0.1 to {address}\nhello\ndone\n"));
-    drop(listener);
-    assert_eq!(component(&network, &ask).await, "ConnectionRefused\n");
-    // Neither side of a socket that is bound to the workload's loopback leads out.
-    assert_eq!(service(&network, &["udp-send-from", "127.0.0.1:9", &address]).await, "HostUnreachable\n");
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn datagrams_of_strangers_outside_do_not_arrive() {
-    let network = VirtualNetwork::new();
-    let socket = tokio::net::UdpSocket::bind(SocketAddr::new(OUTSIDE, 0)).await.unwrap();
-    let address = socket.local_addr().unwrap().to_string();
-    let echo = async {
-        let stranger = UdpSocket::bind(SocketAddr::new(OUTSIDE, 0)).unwrap();
-        let mut buffer = [0; 16];
-        let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
-        // What somebody else says to the port does not get through, though it comes first.
-        stranger.send_to(b"strange", peer).unwrap();
-        socket.send_to(&buffer[..length], peer).await.unwrap();
-    };
-    let ask = ["udp-ask-anybody", &address, "hello"];
-    let ((), answer) = tokio::join!(echo, component(&network, &ask));
-    assert_eq!(answer, format!("from {address}\nhello\ndone\n"));
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn one_socket_speaks_inside_and_outside() {
-    let network = VirtualNetwork::new();
-    let socket = tokio::net::UdpSocket::bind(SocketAddr::new(OUTSIDE, 0)).await.unwrap();
-    let outside = socket.local_addr().unwrap().to_string();
-    let inside = network.bind_udp("127.0.0.1:53".parse().unwrap()).unwrap();
-    let echo = async {
-        let mut buffer = [0; 16];
-        let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
-        let datagram = loop {
-            match inside.mailbox().take(None) {
-                Some(datagram) => break datagram,
-                None => tokio::task::yield_now().await,
-            }
-        };
-        inside.send(datagram.data, datagram.from);
-        socket.send_to(&buffer[..length], peer).await.unwrap();
-    };
-    let ask = ["udp-ask-both", &outside, "127.0.0.1:53"];
-    let ((), answer) = tokio::join!(echo, component(&network, &ask));
-    let mut answers: Vec<&str> = answer.lines().collect();
-    answers.sort_unstable();
-    assert_eq!(answers, ["127.0.0.1:53", &outside, "done"]);
 }
