@@ -10,6 +10,8 @@ mod routing;
 mod serving;
 mod starting;
 mod stopping;
+#[cfg(all(feature = "wasi-blobstore", feature = "wasi-keyvalue"))]
+mod storage;
 mod support;
 mod swapping;
 mod threads;

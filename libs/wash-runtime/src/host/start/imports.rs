@@ -156,11 +156,23 @@ impl Offer {
     }
 }
 
+/// Interfaces that use the types of another one: whoever asks for the first gets the second.
+const COMES_ALONG: [(&str, &str, &str); 3] =
+    [("blobstore", "blobstore", "container"), ("keyvalue", "atomics", "store"), ("keyvalue", "batch", "store")];
+
 /// A package's types come along with any of its interfaces.
 fn asks_for(entry: &WitInterface, import: &WitInterface) -> bool {
     entry.same_package(import)
         && versions_compatible(entry.version.as_ref(), import.version.as_ref())
-        && import.interfaces.iter().all(|name| name == "types" || entry.interfaces.contains(name))
+        && import.interfaces.iter().all(|name| name == "types" || lists(entry, name))
+}
+
+fn lists(entry: &WitInterface, name: &str) -> bool {
+    entry.interfaces.contains(name)
+        || entry.namespace == "wasi"
+            && COMES_ALONG.iter().any(|(package, asked, along)| {
+                entry.package == *package && *along == name && entry.interfaces.contains(*asked)
+            })
 }
 
 enum Provider {

@@ -2,6 +2,7 @@
 //!
 //! It decides where data may stand; it writes none.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -63,18 +64,16 @@ impl AllowedRoots {
     pub(crate) fn resolve(&self, root: &str) -> Result<PathBuf, RootError> {
         let (mut dir, rest) = self.locate(root)?;
         let not_plain = || RootError::NotPlain { root: root.to_string() };
-        for component in rest.components() {
-            match component {
-                Component::CurDir => continue,
-                Component::Normal(name) if !name.as_encoded_bytes().starts_with(b".") => dir.push(name),
-                _ => return Err(not_plain()),
-            }
-            // Before anything is created below it.
+        // All of them are looked at before any is created.
+        let names: Option<Vec<_>> =
+            rest.components().filter(|component| *component != Component::CurDir).map(plain_name).collect();
+        for name in names.ok_or_else(not_plain)? {
+            dir.push(name);
             match dir.symlink_metadata() {
                 Ok(metadata) if !metadata.is_dir() => return Err(not_plain()),
                 Ok(_) => {}
                 Err(_) => {
-                    files::create_dirs(&dir).map_err(|source| RootError::Io { root: root.to_string(), source })?
+                    files::create_dirs(&dir).map_err(|source| RootError::Io { root: root.to_string(), source })?;
                 }
             }
         }
@@ -92,6 +91,13 @@ impl AllowedRoots {
             Some((allowed.actual.clone(), rest.ok()?))
         });
         inside.ok_or_else(|| RootError::Outside { root: root.to_string() })
+    }
+}
+
+fn plain_name(component: Component<'_>) -> Option<&OsStr> {
+    match component {
+        Component::Normal(name) if !name.as_encoded_bytes().starts_with(b".") => Some(name),
+        _ => None,
     }
 }
 
@@ -121,5 +127,7 @@ mod tests {
             assert!(matches!(roots.resolve(root), Err(RootError::Outside { .. })), "{root}");
         }
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+        assert!(matches!(roots.resolve("new/../../x"), Err(RootError::NotPlain { .. })));
+        assert!(!allowed.join("new").exists(), "a root that is refused creates nothing");
     }
 }

@@ -18,7 +18,7 @@ use crate::plugin::storage::entries::Entries;
 /// Values and listings that the invocations of one component may have open at once. Each holds a file and a buffer.
 const MAX_OPEN: usize = 1_024;
 /// How long a call waits for another one to close something.
-const OPEN_PATIENCE: Duration = Duration::from_secs(10);
+const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 /// The most bytes that a guest may read at once instead of as a stream.
 const MAX_SYNC_BYTES: u64 = 64 << 20;
 /// Names that one call returns at most.

@@ -19,7 +19,7 @@ const MAX_BATCH_BYTES: usize = 64 << 20;
 /// Swaps that the invocations of one component may have prepared at once: each holds a value in the host's memory.
 const MAX_SWAPS: usize = 256;
 /// How long a swap waits for others to end.
-const SWAP_PATIENCE: Duration = Duration::from_secs(10);
+const SWAP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A component's entries.
 pub(super) struct Binding {
