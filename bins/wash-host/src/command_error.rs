@@ -1,9 +1,10 @@
 //! Every error that `wash host` meets, with the hint that helps and the exit code.
 
 use std::io;
+use std::net::SocketAddr;
 
 use wash_runtime::host::StartError;
-use wash_runtime::host::http::BindError;
+use wash_runtime::host::http::{BindError, TlsError};
 use wash_runtime::host::invoke::InvokeError;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
@@ -85,6 +86,19 @@ pub(crate) fn listen(err: anyhow::Error) -> CommandError {
         Some(io::ErrorKind::PermissionDenied) => Some("ports below 1024 are reserved; choose a higher one"),
         _ => None,
     };
+    CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
+}
+
+/// Why connections cannot be encrypted.
+pub(crate) fn tls(err: TlsError) -> CommandError {
+    CommandError::usage(err)
+}
+
+/// Why the admin address could not be opened.
+pub(crate) fn admin(address: SocketAddr, source: io::Error) -> CommandError {
+    let hint =
+        (source.kind() == io::ErrorKind::AddrInUse).then_some("another program listens there; choose another port");
+    let err = anyhow::Error::new(source).context(format!("cannot listen on {address}, the admin address"));
     CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
 }
 

@@ -1,5 +1,6 @@
 //! `wash host`: run workloads on this machine and serve them.
 
+mod admin;
 mod cli;
 mod command;
 mod command_error;

@@ -6,11 +6,12 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use wash_runtime::host::http::TlsConfig;
 use wash_runtime::types::{LocalResources, Volume, VolumeType, WorkloadStartRequest};
 use washlib_build::CancelToken;
 use washlib_cli::{CommandError, GlobalArgs, Ui};
 
-use crate::cli::Run;
+use crate::cli::{Listening, Run};
 use crate::command_error;
 use crate::documents::{self, Documents};
 use crate::interrupts::Interrupts;
@@ -63,6 +64,9 @@ async fn run_until_the_end(args: &Run, global: &GlobalArgs, ui: &Ui, begun: Inst
         host_name: args.host.host_name.clone(),
         drain_timeout,
         host_path_roots,
+        tls: tls(&args.listening),
+        admin_addr: args.listening.admin_addr,
+        max_instances: args.host.max_instances,
     };
     if let Some(call) = &args.invoke {
         let [request] =
@@ -72,6 +76,15 @@ async fn run_until_the_end(args: &Run, global: &GlobalArgs, ui: &Ui, begun: Inst
         return serve::invoke(&plan, request, call, timeout, &report, &interrupts).await;
     }
     serve::serve(&plan, routing::assign_hosts(requests), &report, &interrupts, begun).await
+}
+
+fn tls(listening: &Listening) -> Option<TlsConfig> {
+    let (certificate, key) = listening.tls_cert_path.as_ref().zip(listening.tls_key_path.as_ref())?;
+    let config = TlsConfig::new(certificate, key);
+    Some(match &listening.tls_ca_path {
+        Some(authority) => config.with_client_authority(authority),
+        None => config,
+    })
 }
 
 /// The directory of this machine that a volume is.

@@ -12,11 +12,12 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use wash_runtime::engine::Engine;
 use wash_runtime::host::events::HostEvent;
-use wash_runtime::host::http::{DevRouter, HttpServer};
+use wash_runtime::host::http::{DynamicRouter, HttpServer, TlsConfig};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder};
 use wash_runtime::types::WorkloadStartRequest;
 use washlib_cli::CommandError;
 
+use crate::admin::{Admin, Phase};
 use crate::command_error;
 use crate::guest_output;
 use crate::interrupts::Interrupts;
@@ -30,11 +31,19 @@ pub(crate) struct Plan {
     pub(crate) drain_timeout: Duration,
     /// Directories that workloads may mount.
     pub(crate) host_path_roots: Vec<PathBuf>,
+    pub(crate) tls: Option<TlsConfig>,
+    pub(crate) admin_addr: Option<SocketAddr>,
+    pub(crate) max_instances: Option<u32>,
 }
 
 impl Plan {
     fn builder(&self) -> Result<HostBuilder, CommandError> {
-        let engine = Engine::builder().build().map_err(command_error::host)?;
+        let engine = Engine::builder();
+        let engine = match self.max_instances {
+            Some(instances) => engine.with_max_instances(instances),
+            None => engine,
+        };
+        let engine = engine.build().map_err(command_error::host)?;
         let builder = HostBuilder::new()
             .with_engine(engine)
             .with_friendly_name(&self.host_name)
@@ -95,19 +104,31 @@ struct Serving<'a> {
     address: SocketAddr,
     report: &'a Report,
     events: Receiver<HostEvent>,
-    /// Workloads in the order of their starts.
+    admin: Option<Admin>,
+    /// Workloads that have been started.
     running: usize,
 }
 
 impl<'a> Serving<'a> {
     async fn start(plan: &Plan, report: &'a Report) -> Result<Self, CommandError> {
-        let server = HttpServer::new(DevRouter::default(), plan.http_addr).await.map_err(command_error::listen)?;
+        let server = HttpServer::new(DynamicRouter::default(), plan.http_addr).await.map_err(command_error::listen)?;
         let address = server.addr();
+        let server = match &plan.tls {
+            Some(tls) => server.with_tls(tls.clone()).map_err(command_error::tls)?,
+            None => server,
+        };
         let host = plan.builder()?.with_http_handler(Arc::new(server)).build().map_err(command_error::host)?;
         let events = host.events();
         let host = host.start().await.map_err(command_error::host)?;
-        report.started(&plan.host_name, address, None)?;
-        Ok(Self { host, address, report, events, running: 0 })
+        let admin = match plan.admin_addr {
+            Some(address) => {
+                let admin = Admin::start(address, Arc::clone(&host)).await;
+                Some(admin.map_err(|source| command_error::admin(address, source))?)
+            }
+            None => None,
+        };
+        report.started(&plan.host_name, address, admin.as_ref().map(Admin::address))?;
+        Ok(Self { host, address, report, events, admin, running: 0 })
     }
 
     async fn operate(
@@ -120,6 +141,7 @@ impl<'a> Serving<'a> {
             started = self.start_workloads(workloads) => started?,
             () = interrupts.wait() => return Ok(()),
         }
+        self.set_phase(Phase::Ready);
         self.report.ready(self.address, self.running, begun.elapsed())?;
         tokio::select! {
             told = tell(&mut self.events, self.report) => told,
@@ -144,8 +166,15 @@ impl<'a> Serving<'a> {
         }
     }
 
+    fn set_phase(&self, phase: Phase) {
+        if let Some(admin) = &self.admin {
+            admin.set_phase(phase);
+        }
+    }
+
     async fn stop(&mut self, interrupts: &Interrupts) -> Result<(), CommandError> {
         let begun = Instant::now();
+        self.set_phase(Phase::Stopping);
         self.report.stopping()?;
         let stopped = {
             let stop = std::pin::pin!(self.host.stop());

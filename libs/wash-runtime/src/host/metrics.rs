@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::engine::PoolUsage;
+
 /// Upper ends of the buckets for how long requests take, in seconds; a last bucket without an end takes the rest.
 pub const LATENCY_BUCKETS: [f64; 14] =
     [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -173,6 +175,8 @@ pub struct WorkloadSnapshot {
 pub struct HostMetrics {
     /// Those of each running workload.
     pub workloads: Vec<WorkloadSnapshot>,
+    /// The pool that instances come from, where there is one.
+    pub pool: Option<PoolUsage>,
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tokio::sync::broadcast;
 use self::events::HostEvent;
 use self::guest_output::{GuestOutput, HostStderr};
 use self::http::HostHandler;
+use self::metrics::{HostMetrics, WorkloadSnapshot};
 use self::service::{ServiceState, ServiceTask};
 use self::start::{BoundPlugins, Resolved, Resolver};
 use crate::engine::outgoing::Egress;
@@ -330,6 +331,16 @@ impl Host {
         self.events.subscribe()
     }
 
+    /// What the host has counted so far: the workloads that are running, in no particular order.
+    pub fn metrics(&self) -> HostMetrics {
+        let registry = self.registry();
+        let running = registry.workloads.values().filter_map(|entry| match entry {
+            Entry::Running(running) => Some(running.snapshot()),
+            Entry::Starting | Entry::Stopping => None,
+        });
+        HostMetrics { workloads: running.collect(), pool: self.resolver.engine.pool_usage() }
+    }
+
     /// Accepts no more connections, finishes the requests in flight, and then stops every workload and the plugins.
     /// What is still in flight when the host's patience ends is ended.
     ///
@@ -507,6 +518,18 @@ impl HostApi for Host {
 }
 
 impl Running {
+    fn snapshot(&self) -> WorkloadSnapshot {
+        let workload = &self.workload;
+        WorkloadSnapshot {
+            workload_id: workload.id().to_string(),
+            namespace: workload.namespace().to_string(),
+            name: workload.name().to_string(),
+            requests: workload.metrics().snapshot(),
+            in_flight: workload.requests_in_flight() as u64,
+            service_restarts: locked(&self.service).as_ref().map_or(0, ServiceTask::restarts),
+        }
+    }
+
     /// What a service's end means for its workload depends on who else is there to work.
     fn state(&self) -> (WorkloadState, String) {
         let service = locked(&self.service).as_ref().map(ServiceTask::state);

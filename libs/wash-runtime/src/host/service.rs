@@ -3,6 +3,7 @@
 //! Each start has a fresh store, so that nothing of a failed run is left in the next.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, watch};
@@ -35,6 +36,7 @@ pub(super) enum ServiceState {
 pub(super) struct ServiceTask {
     task: JoinHandle<()>,
     state: watch::Receiver<ServiceState>,
+    restarted: Arc<AtomicU64>,
 }
 
 impl ServiceTask {
@@ -46,12 +48,18 @@ impl ServiceTask {
         events: broadcast::Sender<HostEvent>,
     ) -> Self {
         let (sender, state) = watch::channel(ServiceState::Running);
-        let service = Service { linked, item, max_restarts, events };
+        let restarted = Arc::<AtomicU64>::default();
+        let service = Service { linked, item, max_restarts, events, restarted: Arc::clone(&restarted) };
         let task = tokio::spawn(async move {
             let end = service.supervise().await;
             sender.send_replace(end);
         });
-        Self { task, state }
+        Self { task, state, restarted }
+    }
+
+    /// How often it has been started again, over all its life.
+    pub(super) fn restarts(&self) -> u64 {
+        self.restarted.load(Ordering::Relaxed)
     }
 
     pub(super) fn state(&self) -> ServiceState {
@@ -70,6 +78,7 @@ struct Service {
     item: usize,
     max_restarts: u64,
     events: broadcast::Sender<HostEvent>,
+    restarted: Arc<AtomicU64>,
 }
 
 impl Service {
@@ -95,6 +104,7 @@ impl Service {
                 return ServiceState::Failed { reason };
             }
             restarts += 1;
+            self.restarted.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(workload_id = workload_id(), restarts, "the service failed: {reason}");
             _ = self.events.send(HostEvent::ServiceRestarting {
                 workload_id: workload_id(),

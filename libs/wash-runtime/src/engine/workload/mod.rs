@@ -17,6 +17,7 @@ use super::admission::Admission;
 use super::ctx::{Ctx, new_store};
 use super::linked::{Handler, Identity, Linked};
 use super::schedule::Schedule;
+use crate::host::metrics::WorkloadMetrics;
 use crate::wit::WitInterface;
 
 mod item;
@@ -68,6 +69,7 @@ pub struct ResolvedWorkload {
     invocations: Arc<Semaphore>,
     cancelled: watch::Sender<bool>,
     idle: Mutex<Vec<HandlerInstance>>,
+    metrics: WorkloadMetrics,
 }
 
 /// An instance of the component that answers HTTP requests.
@@ -117,6 +119,7 @@ impl ResolvedWorkload {
             invocations: Arc::new(Semaphore::new(ALL_INVOCATIONS as usize)),
             cancelled: watch::Sender::new(false),
             idle: Mutex::new(Vec::new()),
+            metrics: WorkloadMetrics::default(),
         })
     }
 
@@ -191,6 +194,11 @@ impl ResolvedWorkload {
 
     pub(crate) fn linked(&self) -> &Arc<Linked> {
         &self.linked
+    }
+
+    /// Where what becomes of its requests is counted.
+    pub(crate) fn metrics(&self) -> &WorkloadMetrics {
+        &self.metrics
     }
 
     pub(crate) fn handler(&self) -> Option<&Handler> {

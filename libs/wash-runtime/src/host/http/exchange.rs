@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
+use std::time::Instant;
 
 use futures_util::future::{Either, select};
 use http::header::RETRY_AFTER;
@@ -24,6 +25,7 @@ use super::response::{GuestBody, ResponseBody, text};
 use super::{RouteError, Router, authority};
 use crate::engine::schedule::{DeadlineExceeded, Schedule};
 use crate::engine::workload::{InFlight, ResolvedWorkload};
+use crate::host::metrics::RequestOutcome;
 
 /// A workload that stops between being chosen and being joined has been replaced already, unless the host is stopping.
 const ROUTE_ATTEMPTS: usize = 8;
@@ -64,8 +66,14 @@ pub(super) async fn answer<R: Router>(
         Ok(in_flight) => in_flight,
         Err(err) => return text(err.status(), &err.to_string()),
     };
-    let id = in_flight.workload().id().to_string();
-    run(in_flight, Request::from_parts(parts, body)).await.unwrap_or_else(|fault| fault.into_response(&id))
+    let begun = Instant::now();
+    let workload = Arc::clone(in_flight.workload());
+    let (outcome, response) = match run(in_flight, Request::from_parts(parts, body)).await {
+        Ok(response) => (RequestOutcome::of_status(response.status()), response),
+        Err(fault) => (fault.outcome(), fault.into_response(workload.id())),
+    };
+    workload.metrics().record(outcome, begun.elapsed());
+    response
 }
 
 fn choose<R: Router>(router: &R, parts: &http::request::Parts) -> Result<InFlight, RouteError> {
@@ -223,6 +231,19 @@ impl Fault {
 }
 
 impl Fault {
+    /// What the request counts as.
+    fn outcome(&self) -> RequestOutcome {
+        match self {
+            Self::Failed(err) if err.is::<PoolConcurrencyLimitError>() => RequestOutcome::Rejected,
+            Self::Failed(_) | Self::Refused(_) | Self::Silent | Self::Panicked | Self::NoHandler => {
+                RequestOutcome::Failed
+            }
+            Self::Stopped => RequestOutcome::Stopped,
+            Self::Overdue(_) => RequestOutcome::TimedOut,
+            Self::Busy => RequestOutcome::Rejected,
+        }
+    }
+
     fn into_response(self, workload_id: &str) -> Response<ResponseBody> {
         match self {
             Self::Failed(err) if err.is::<PoolConcurrencyLimitError>() => {

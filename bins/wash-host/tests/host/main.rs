@@ -1,0 +1,14 @@
+//! `wash host` through its command line: what it serves, what it says and how it ends.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "what a failed test knows about its server")]
+
+mod admin;
+mod components;
+mod documents;
+mod guests;
+mod invoking;
+mod projects;
+mod refusing;
+mod server;
+mod stopping;
