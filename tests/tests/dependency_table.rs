@@ -23,6 +23,7 @@ fn forbidden() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("wash", set(&[], &[])),
         ("wash-build", set(&[WASMTIME, TOKIO], &[&NETWORK])),
         ("wash-dev", set(&[], &[])),
+        ("wash-host", set(&[], &[])),
         ("wash-new", set(&[WASMTIME], &[])),
         ("wash-runtime", set(&[CLAP], &[&TERMINAL])),
         ("washlib-build", set(&[CLAP, WASMTIME, TOKIO], &[&NETWORK, &TERMINAL])),

@@ -1,6 +1,6 @@
 //! Man pages and shell completions, from the very command lines that the tools parse.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::{Args, Command, CommandFactory as _, ValueEnum as _};
@@ -13,6 +13,8 @@ use crate::process::{say, workspace_root};
 mod wash_build;
 #[path = "../../bins/wash-dev/src/cli.rs"]
 mod wash_dev;
+#[path = "../../bins/wash-host/src/cli.rs"]
+mod wash_host;
 #[path = "../../bins/wash-new/src/cli.rs"]
 mod wash_new;
 
@@ -38,11 +40,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let name = clap_complete::Generator::file_name(shell, "wash");
         files.push((workspace_root().join("completions").join(name), text));
     }
-    for command in std::iter::once(front_end()).chain(tools().map(|(_, tool)| tool)) {
-        let name = command.get_name().to_owned();
-        let mut text = Vec::new();
-        clap_mangen::Man::new(command.disable_help_subcommand(true)).render(&mut text)?;
-        files.push((workspace_root().join("man").join(format!("{name}.1")), text));
+    // The front-end's commands are programs with pages of their own.
+    manual_page(&front_end().disable_help_subcommand(true), &mut files)?;
+    for (_, tool) in tools() {
+        manual_pages(tool.disable_help_subcommand(true), &mut files)?;
     }
     let mut stale = Vec::new();
     for (path, text) in &files {
@@ -59,6 +60,25 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The page of a command and those of all commands below it.
+fn manual_pages(mut command: Command, files: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<()> {
+    // Commands below learn their full names and the options that all share when they are built.
+    command.build();
+    manual_page(&command, files)?;
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+        manual_pages(below.clone().disable_help_subcommand(true), files)?;
+    }
+    Ok(())
+}
+
+fn manual_page(command: &Command, files: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<()> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut text)?;
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    files.push((workspace_root().join("man").join(format!("{name}.1")), text));
+    Ok(())
+}
+
 fn write(path: &Path, text: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs_err::create_dir_all(folder)?;
@@ -67,8 +87,13 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
 }
 
 /// The tools' command lines, by the names they go by as commands of the front-end.
-fn tools() -> [(&'static str, Command); 3] {
-    [("build", wash_build::Build::command()), ("dev", wash_dev::Dev::command()), ("new", wash_new::New::command())]
+fn tools() -> [(&'static str, Command); 4] {
+    [
+        ("build", wash_build::Build::command()),
+        ("dev", wash_dev::Dev::command()),
+        ("host", wash_host::Host::command()),
+        ("new", wash_new::New::command()),
+    ]
 }
 
 /// The front-end's command line. It parses without clap, so this is its second description; a test holds them together.

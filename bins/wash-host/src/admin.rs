@@ -240,8 +240,7 @@ fn write_durations(encoder: &mut DescriptorEncoder<'_>, workloads: &[WorkloadSna
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
     for workload in workloads {
         let counts = &workload.requests;
-        // The last bucket has no end, which this encoding writes as the largest number.
-        let ends = LATENCY_BUCKETS.into_iter().chain([f64::MAX]);
+        let ends = LATENCY_BUCKETS.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<_> = ends.zip(counts.buckets().iter().copied()).collect();
         let labels = labels(workload);
         let mut metric = family.encode_family(&labels)?;

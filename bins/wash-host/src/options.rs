@@ -167,6 +167,11 @@ pub(crate) fn default_backends(host: &HostOptions) -> Result<Backends, OptionErr
     .into())
 }
 
+/// The directory that a backend of `wasi` keeps its data in, if it is one on the file system.
+pub(crate) fn root_of(backends: &Backends, package: &'static str) -> Option<PathBuf> {
+    backends.get(&("wasi", package))?.get("root").map(PathBuf::from)
+}
+
 fn backend(option: &'static str, text: &str) -> Result<BTreeMap<String, String>, OptionError> {
     let setting = |key: &str, value: String| (key.to_owned(), value);
     if text == "in-memory" {

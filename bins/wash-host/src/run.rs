@@ -17,6 +17,7 @@ use crate::documents::{self, Documents};
 use crate::interrupts::Interrupts;
 use crate::lone::LoneComponent;
 use crate::options::{self, Backends, ComponentSettings, OptionError};
+use crate::plugins::StorageRoots;
 use crate::project::{Freshness, Prepared};
 use crate::report::Report;
 use crate::routing;
@@ -64,6 +65,11 @@ async fn run_until_the_end(args: &Run, global: &GlobalArgs, ui: &Ui, begun: Inst
         host_name: args.host.host_name.clone(),
         drain_timeout,
         host_path_roots,
+        storage_roots: StorageRoots {
+            keyvalue: options::root_of(&backends, "keyvalue"),
+            blobstore: options::root_of(&backends, "blobstore"),
+            documents: args.documents.allow_host_path.clone(),
+        },
         tls: tls(&args.listening),
         admin_addr: args.listening.admin_addr,
         max_instances: args.host.max_instances,
@@ -82,7 +88,7 @@ fn tls(listening: &Listening) -> Option<TlsConfig> {
     let (certificate, key) = listening.tls_cert_path.as_ref().zip(listening.tls_key_path.as_ref())?;
     let config = TlsConfig::new(certificate, key);
     Some(match &listening.tls_ca_path {
-        Some(authority) => config.with_client_authority(authority),
+        Some(authority) => config.with_client_ca(authority),
         None => config,
     })
 }

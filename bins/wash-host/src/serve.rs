@@ -21,6 +21,7 @@ use crate::admin::{Admin, Phase};
 use crate::command_error;
 use crate::guest_output;
 use crate::interrupts::Interrupts;
+use crate::plugins::{self, StorageRoots};
 use crate::report::Report;
 use crate::routing::Routed;
 
@@ -31,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) drain_timeout: Duration,
     /// Directories that workloads may mount.
     pub(crate) host_path_roots: Vec<PathBuf>,
+    /// Directories that storage may be in.
+    pub(crate) storage_roots: StorageRoots,
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) admin_addr: Option<SocketAddr>,
     pub(crate) max_instances: Option<u32>,
@@ -49,7 +52,8 @@ impl Plan {
             .with_friendly_name(&self.host_name)
             .with_drain_timeout(self.drain_timeout)
             .with_guest_output(guest_output::for_stderr());
-        Ok(self.host_path_roots.iter().fold(builder, HostBuilder::with_host_path_root))
+        let builder = self.host_path_roots.iter().fold(builder, HostBuilder::with_host_path_root);
+        plugins::add(builder, &self.storage_roots)
     }
 }
 

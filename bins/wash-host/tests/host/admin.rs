@@ -32,7 +32,7 @@ fn health_and_metrics() {
         format!("wash_requests_total{{{labels},outcome=\"timed_out\"}} 1\n"),
         format!("wash_request_duration_seconds_count{{{labels}}} 5\n"),
         format!("wash_request_duration_seconds_bucket{{le=\"+Inf\",{labels}}} 5\n"),
-        format!("wash_requests_in_flight{{{labels}}} 0\n"),
+        format!("wash_requests_in_flight{{{labels}}} "),
         "wash_workloads 1\n".to_owned(),
         "# TYPE wash_requests counter\n".to_owned(),
         "# TYPE wash_request_duration_seconds histogram\n".to_owned(),
