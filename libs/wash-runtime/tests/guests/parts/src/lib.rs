@@ -1,0 +1,1 @@
+//! Nothing: the components and services of this package stand beside it.
