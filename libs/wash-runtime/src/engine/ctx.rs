@@ -12,6 +12,7 @@ use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::files;
 use super::linked::{Item, Linked, Role};
 use super::memory::BudgetShare;
 use super::outgoing::OutgoingHooks;
@@ -25,6 +26,12 @@ const EPOCHS_BEFORE_YIELD: u64 = 1;
 /// Calls from sibling to sibling that may stand on one another. Each of them takes a stack of its own.
 pub(super) const MAX_CALL_DEPTH: usize = 32;
 
+/// Resources that the host keeps for a component's invocation. One beyond is a trap.
+const MAX_COMPONENT_RESOURCES: usize = 20_000;
+
+/// Resources that the host keeps for a service, which may have thousands of connections.
+const MAX_SERVICE_RESOURCES: usize = 200_000;
+
 /// What the host keeps for one store.
 ///
 /// While a guest runs, one item (a component or the service) is active: the one whose code called the host.
@@ -36,6 +43,7 @@ pub struct Ctx {
     resting: Vec<ItemState>,
     instances: Vec<(usize, Instance)>,
     pub(super) call_depth: usize,
+    pub(super) open_files: u64,
     table: ResourceTable,
     http: WasiHttpCtx,
     memory: BudgetShare,
@@ -206,12 +214,18 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Ctx>>
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     sockets::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    files::limit(&mut linker)?;
     Ok(linker)
 }
 
 /// A store for one invocation, with the item active that is invoked.
 pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedule>) -> wasmtime::Result<Store<Ctx>> {
     let engine = linked.engine();
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(match linked.item(index).role {
+        Role::Component => MAX_COMPONENT_RESOURCES,
+        Role::Service => MAX_SERVICE_RESOURCES,
+    });
     let ctx = Ctx {
         linked: Arc::clone(linked),
         schedule,
@@ -219,7 +233,8 @@ pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedu
         resting: Vec::new(),
         instances: Vec::new(),
         call_depth: 0,
-        table: ResourceTable::new(),
+        open_files: 0,
+        table,
         http: WasiHttpCtx::new(),
         memory: BudgetShare::new(Arc::clone(engine.memory_budget())),
     };

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
+use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{
     Component, ComponentExportIndex, Func, Instance, LinkerInstance, Resource, ResourceAny, ResourceType, Val,
 };
@@ -15,6 +15,7 @@ use wasmtime::component::{
 use super::ctx::{Ctx, MAX_CALL_DEPTH, new_store};
 use super::linked::Role;
 use super::schedule::Schedule;
+use super::sibling_types::{fits, is_plain, own_resources};
 
 /// A resource of a sibling, as the component that imports it sees it.
 struct SiblingResource {
@@ -29,6 +30,8 @@ pub(crate) struct SiblingInterface<'a> {
     pub(crate) component: &'a Component,
     /// The name under which it is exported.
     pub(crate) export: &'a str,
+    /// The component that imports it, and under which name.
+    pub(crate) imported: (&'a Component, &'a str),
     /// The role of the item that imports it.
     pub(crate) importer: Role,
 }
@@ -39,6 +42,8 @@ struct SiblingFunction {
     export: ComponentExportIndex,
     /// The interface's own resources.
     resources: Arc<[ComponentExportIndex]>,
+    /// Whether it takes and returns values alone, which need no exchange of handles.
+    plain: bool,
     place: Place,
 }
 
@@ -57,11 +62,11 @@ struct CallsTooDeep;
 /// Defines a sibling's interface in the linker of the component that imports it.
 pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterface<'_>) -> wasmtime::Result<()> {
     let engine = sibling.component.engine();
+    let (importer, import) = sibling.imported;
+    let imported = interface(importer.component_type().get_import(engine, import).map(|import| import.ty), import)?;
     let component_type = sibling.component.component_type();
     let exported = component_type.get_export(engine, sibling.export).map(|export| export.ty);
-    let Some(ComponentItem::ComponentInstance(interface)) = exported else {
-        wasmtime::bail!("`{}` is not an interface", sibling.export);
-    };
+    let exported = interface(exported, sibling.export)?;
     let Some(parent) = sibling.component.get_export_index(None, sibling.export) else {
         wasmtime::bail!("`{}` is not exported", sibling.export);
     };
@@ -71,7 +76,7 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
             .get_export_index(Some(&parent), name)
             .ok_or_else(|| wasmtime::format_err!("`{name}` is not exported"))
     };
-    let own = own_resources(sibling.component, &interface);
+    let own = own_resources(sibling.component, &exported);
     let resources = own.iter().map(|name| index(name)).collect::<wasmtime::Result<Arc<[_]>>>()?;
     for name in &own {
         let item = sibling.item;
@@ -79,16 +84,26 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
             Box::new(drop_resource(store, item, rep))
         })?;
     }
-    for (name, export) in interface.exports(engine) {
-        let ComponentItem::ComponentFunc(function) = export.ty else { continue };
+    for (name, import) in imported.exports(engine) {
+        let ComponentItem::ComponentFunc(wanted) = import.ty else { continue };
+        let Some(ComponentItem::ComponentFunc(function)) = exported.get_export(engine, name).map(|export| export.ty)
+        else {
+            wasmtime::bail!("`{}` has no function `{name}`", sibling.export);
+        };
+        // Nothing else compares them: to the linker this is a function that takes what comes.
+        if !fits(&wanted, &function) {
+            wasmtime::bail!("`{name}` of `{}` has other parameters or results", sibling.export);
+        }
+        let plain = is_plain(&function);
         let place = match sibling.importer {
-            Role::Service if is_plain(&function) => Place::Fresh,
+            Role::Service if plain => Place::Fresh,
             Role::Service | Role::Component => Place::Callers,
         };
         let function = Arc::new(SiblingFunction {
             item: sibling.item,
             export: index(name)?,
             resources: Arc::clone(&resources),
+            plain,
             place,
         });
         linker.func_new_async(name, move |store, _, parameters, results| {
@@ -99,51 +114,10 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
     Ok(())
 }
 
-/// Names of the resources that an interface itself defines; those it uses from its component's imports are not.
-fn own_resources(component: &Component, interface: &ComponentInstance) -> Vec<String> {
-    let engine = component.engine();
-    let component_type = component.component_type();
-    let imported: Vec<ResourceType> = component_type
-        .imports(engine)
-        .filter_map(|(_, import)| match import.ty {
-            ComponentItem::ComponentInstance(instance) => Some(instance),
-            _ => None,
-        })
-        .flat_map(|instance| resources(engine, &instance).map(|(_, resource)| resource).collect::<Vec<_>>())
-        .collect();
-    resources(engine, interface)
-        .filter(|(_, resource)| !imported.contains(resource))
-        .map(|(name, _)| name.to_string())
-        .collect()
-}
-
-fn resources<'a>(
-    engine: &'a wasmtime::Engine,
-    interface: &'a ComponentInstance,
-) -> impl Iterator<Item = (&'a str, ResourceType)> {
-    interface.exports(engine).filter_map(|(name, export)| match export.ty {
-        ComponentItem::Resource(resource) => Some((name, resource)),
-        _ => None,
-    })
-}
-
-/// Whether a function passes values alone, which can go from store to store.
-fn is_plain(function: &ComponentFunc) -> bool {
-    !function.params().map(|(_, parameter)| parameter).chain(function.results()).any(|value| holds_handles(&value))
-}
-
-fn holds_handles(value: &Type) -> bool {
-    match value {
-        Type::Own(_) | Type::Borrow(_) | Type::Future(_) | Type::Stream(_) | Type::ErrorContext => true,
-        Type::List(list) => holds_handles(&list.ty()),
-        Type::FixedLengthList(list) => holds_handles(&list.ty()),
-        Type::Map(map) => holds_handles(&map.key()) || holds_handles(&map.value()),
-        Type::Record(record) => record.fields().any(|field| holds_handles(&field.ty)),
-        Type::Tuple(tuple) => tuple.types().any(|value| holds_handles(&value)),
-        Type::Variant(variant) => variant.cases().filter_map(|case| case.ty).any(|value| holds_handles(&value)),
-        Type::Option(option) => holds_handles(&option.ty()),
-        Type::Result(result) => result.ok().into_iter().chain(result.err()).any(|value| holds_handles(&value)),
-        _ => false,
+fn interface(item: Option<ComponentItem>, name: &str) -> wasmtime::Result<ComponentInstance> {
+    match item {
+        Some(ComponentItem::ComponentInstance(interface)) => Ok(interface),
+        _ => wasmtime::bail!("`{name}` is not an interface"),
     }
 }
 
@@ -176,17 +150,20 @@ impl SiblingFunction {
     ) -> wasmtime::Result<()> {
         let instance = instance_of(store, self.item).await?;
         let function = self.function(instance, &mut *store)?;
+        if self.plain {
+            return function.call_async(&mut *store, parameters, results).await;
+        }
         let mut handles = Handles { sibling: self, own: None, borrowed: Vec::new() };
         let mut arguments = parameters.to_vec();
         for argument in &mut arguments {
-            walk(argument, &mut |resource| handles.to_sibling(store, resource))?;
+            walk(argument, &mut |resource| handles.for_sibling(store, resource))?;
         }
         function.call_async(&mut *store, &arguments, results).await?;
         for resource in std::mem::take(&mut handles.borrowed) {
             resource.resource_drop_async(&mut *store).await?;
         }
         for result in results {
-            walk(result, &mut |resource| handles.to_caller(store, instance, resource))?;
+            walk(result, &mut |resource| handles.for_caller(store, instance, resource))?;
         }
         Ok(())
     }
@@ -198,11 +175,22 @@ impl SiblingFunction {
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
         let linked = Arc::clone(store.data().linked());
-        let mut fresh = new_store(&linked, self.item, Arc::new(Schedule::new(linked.engine().call_timeout())))?;
-        let instance = linked.item(self.item).pre.instantiate_async(&mut fresh).await?;
-        fresh.data_mut().set_instance(self.item, instance);
-        let function = self.function(instance, &mut fresh)?;
-        function.call_async(&mut fresh, parameters, results).await
+        let schedule = Arc::new(Schedule::new(linked.engine().call_timeout()));
+        let mut fresh = new_store(&linked, self.item, Arc::clone(&schedule))?;
+        let call = async {
+            let instance = linked.item(self.item).pre.instantiate_async(&mut fresh).await?;
+            fresh.data_mut().set_instance(self.item, instance);
+            let function = self.function(instance, &mut fresh)?;
+            function.call_async(&mut fresh, parameters, results).await
+        };
+        // One that computes meets the deadline itself, one that waits does not.
+        match schedule.deadline() {
+            Some(deadline) => match tokio::time::timeout_at(deadline.into(), call).await {
+                Ok(result) => result,
+                Err(_) => Err(schedule.exceeded().into()),
+            },
+            None => call.await,
+        }
     }
 
     fn function(&self, instance: Instance, store: impl wasmtime::AsContextMut) -> wasmtime::Result<Func> {
@@ -234,7 +222,7 @@ struct Handles<'a> {
 
 impl Handles<'_> {
     /// A handle of the caller becomes one of the sibling.
-    fn to_sibling(
+    fn for_sibling(
         &mut self,
         store: &mut StoreContextMut<'_, Ctx>,
         resource: ResourceAny,
@@ -250,13 +238,17 @@ impl Handles<'_> {
         let resource = table.get(&handle)?;
         if resource.item != self.sibling.item {
             // Of a third component, which both know under the same name.
-            return ResourceAny::try_from_resource(handle, store);
+            let resource = ResourceAny::try_from_resource(handle, store)?;
+            if !resource.owned() {
+                self.borrowed.push(resource);
+            }
+            return Ok(resource);
         }
         if handle.owned() { Ok(table.delete(handle)?.resource) } else { Ok(resource.resource) }
     }
 
     /// A handle that the sibling returned becomes one of the caller.
-    fn to_caller(
+    fn for_caller(
         &mut self,
         store: &mut StoreContextMut<'_, Ctx>,
         instance: Instance,

@@ -412,15 +412,20 @@ impl Host {
             if ended > 0 {
                 tracing::warn!(workload_id = workload.id(), "ended {ended} requests that did not finish in time");
             }
-            drop(locked(&running.service).take());
+            let service = locked(&running.service).take();
+            if let Some(service) = service {
+                service.end().await;
+            }
             let bound = locked(&running.bound).take();
             if let Some(bound) = bound {
                 bound.unbind().await;
             }
             let workload_id = workload.id().to_string();
-            locked(&registry).workloads.remove(&workload_id);
-            // Unmapping machine code takes a while and must not hold up requests.
-            tokio::task::spawn_blocking(move || drop(running));
+            // Unmapping machine code and removing directories takes a while and must not hold up requests.
+            _ = tokio::task::spawn_blocking(move || drop(running)).await;
+            let mut registry = locked(&registry);
+            registry.workloads.remove(&workload_id);
+            // Before the id can be used again, so that events of two lives are not mixed.
             _ = events.send(HostEvent::WorkloadStopped { workload_id });
         });
         if let Err(err) = retired.await {
@@ -444,12 +449,17 @@ impl Host {
             return Err(err);
         }
         let service = workload.linked().service().zip(max_restarts).map(|(item, max_restarts)| {
-            ServiceTask::start(Arc::clone(workload.linked()), item, max_restarts, self.events.clone())
+            ServiceTask::prepare(Arc::clone(workload.linked()), item, max_restarts, self.events.clone())
         });
         let running = Running { workload, bound: Mutex::new(Some(bound)), service: Mutex::new(service) };
-        if let Err(running) = reservation.fulfil(Arc::new(running)) {
+        let running = Arc::new(running);
+        if let Err(running) = reservation.fulfil(Arc::clone(&running), &self.events) {
             self.retire(running, Duration::ZERO).await;
             return Err(StartError::HostStopped.into());
+        }
+        // Only now, so that nobody hears of the service before the workload. A stop may have taken it already.
+        if let Some(service) = &mut *locked(&running.service) {
+            service.begin();
         }
         Ok(())
     }
@@ -463,7 +473,6 @@ impl HostApi for Host {
             _ = self.events.send(HostEvent::WorkloadFailed { workload_id, reason: format!("{err:#}") });
             return Err(err);
         }
-        _ = self.events.send(HostEvent::WorkloadStarted { workload_id: workload_id.clone() });
         let workload_status = status(workload_id, WorkloadState::Running, "the workload is running");
         Ok(WorkloadStartResponse { workload_status })
     }
@@ -565,15 +574,16 @@ struct Reservation {
 }
 
 impl Reservation {
-    /// Gives the workload back if the host has stopped meanwhile.
-    fn fulfil(mut self, running: Arc<Running>) -> Result<(), Arc<Running>> {
+    /// Gives the workload back if the host has stopped meanwhile. The event is sent before anyone can stop the workload.
+    fn fulfil(mut self, running: Arc<Running>, events: &broadcast::Sender<HostEvent>) -> Result<(), Arc<Running>> {
         let mut registry = locked(&self.registry);
         if registry.stopped {
             drop(registry);
             return Err(running);
         }
         if let Some(workload_id) = self.workload_id.take() {
-            registry.workloads.insert(workload_id, Entry::Running(running));
+            registry.workloads.insert(workload_id.clone(), Entry::Running(running));
+            _ = events.send(HostEvent::WorkloadStarted { workload_id });
         }
         drop(registry);
         Ok(())

@@ -1,12 +1,15 @@
 //! A workload's service: one instance that runs as long as the workload, and is started again when it fails.
 //!
-//! Each start has a fresh store, so that nothing of a failed run is left in the next.
+//! Each start has a fresh store, so that nothing of a failed run is left in the next. A service runs on the engine's
+//! threads for guests that compute for long, so that it never keeps the embedder's own waiting.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{broadcast, watch};
+use futures_util::FutureExt;
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::Command;
@@ -24,6 +27,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A service that has run for so long has recovered: its next failure counts as the first.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
+/// How long a service may take to notice that it has been ended: it does when it waits, and with every epoch.
+const END_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Where a service is in its life.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum ServiceState {
@@ -35,26 +41,38 @@ pub(super) enum ServiceState {
 /// A service at work. Dropped, it is ended.
 pub(super) struct ServiceTask {
     task: JoinHandle<()>,
+    begin: Option<oneshot::Sender<()>>,
     state: watch::Receiver<ServiceState>,
     restarted: Arc<AtomicU64>,
 }
 
 impl ServiceTask {
-    /// Starts the workload's service.
-    pub(super) fn start(
+    /// Prepares the workload's service, which waits for [`Self::begin`].
+    pub(super) fn prepare(
         linked: Arc<Linked>,
         item: usize,
         max_restarts: u64,
         events: broadcast::Sender<HostEvent>,
     ) -> Self {
         let (sender, state) = watch::channel(ServiceState::Running);
+        let (begin, begun) = oneshot::channel();
+        let engine = linked.engine().clone();
         let restarted = Arc::<AtomicU64>::default();
         let service = Service { linked, item, max_restarts, events, restarted: Arc::clone(&restarted) };
-        let task = tokio::spawn(async move {
-            let end = service.supervise().await;
-            sender.send_replace(end);
+        let task = engine.compute().spawn(async move {
+            if begun.await.is_ok() {
+                service.supervise(&sender).await;
+            }
         });
-        Self { task, state, restarted }
+        Self { task, begin: Some(begin), state, restarted }
+    }
+
+    /// Lets the service run.
+    pub(super) fn begin(&mut self) {
+        if let Some(begin) = self.begin.take() {
+            // It fails only if the task is gone, which its state tells.
+            _ = begin.send(());
+        }
     }
 
     /// How often it has been started again, over all its life.
@@ -64,6 +82,14 @@ impl ServiceTask {
 
     pub(super) fn state(&self) -> ServiceState {
         self.state.borrow().clone()
+    }
+
+    /// Ends the service, and returns when nothing of it runs any more.
+    pub(super) async fn end(mut self) {
+        self.task.abort();
+        if tokio::time::timeout(END_PATIENCE, &mut self.task).await.is_err() {
+            tracing::warn!("a service did not end within {END_PATIENCE:?}");
+        }
     }
 }
 
@@ -82,16 +108,18 @@ struct Service {
 }
 
 impl Service {
-    async fn supervise(&self) -> ServiceState {
+    /// Runs the service until it has finished or failed too often. The state changes before the event that tells of it.
+    async fn supervise(&self, state: &watch::Sender<ServiceState>) {
         let workload_id = || self.linked.identity.id.clone();
         let mut restarts = 0;
         let mut pause = FIRST_PAUSE;
         loop {
             let started = Instant::now();
-            let reason = match self.run().await {
+            let reason = match self.run_caught().await {
                 Ok(()) => {
+                    state.send_replace(ServiceState::Completed);
                     _ = self.events.send(HostEvent::ServiceCompleted { workload_id: workload_id() });
-                    return ServiceState::Completed;
+                    return;
                 }
                 Err(err) => format!("{err:?}"),
             };
@@ -100,8 +128,9 @@ impl Service {
             }
             if restarts >= self.max_restarts {
                 tracing::error!(workload_id = workload_id(), "the service failed for good: {reason}");
-                _ = self.events.send(HostEvent::ServiceFailed { workload_id: workload_id(), reason: reason.clone() });
-                return ServiceState::Failed { reason };
+                state.send_replace(ServiceState::Failed { reason: reason.clone() });
+                _ = self.events.send(HostEvent::ServiceFailed { workload_id: workload_id(), reason });
+                return;
             }
             restarts += 1;
             self.restarted.fetch_add(1, Ordering::Relaxed);
@@ -114,6 +143,15 @@ impl Service {
             });
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One run; a panic of the host's own code fails it like a trap of the guest's.
+    async fn run_caught(&self) -> wasmtime::Result<()> {
+        // The run's store goes with the panic, and nothing else is changed by it.
+        match AssertUnwindSafe(self.run()).catch_unwind().await {
+            Ok(result) => result,
+            Err(_) => wasmtime::bail!("the host itself failed; its log says more"),
         }
     }
 

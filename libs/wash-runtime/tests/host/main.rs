@@ -5,9 +5,12 @@ mod config_and_logging;
 mod failing;
 mod limits;
 mod messaging;
+mod plugins;
 mod protocol;
 mod routing;
+mod services;
 mod serving;
+mod siblings;
 mod starting;
 mod stopping;
 #[cfg(all(feature = "wasi-blobstore", feature = "wasi-keyvalue"))]
@@ -17,3 +20,4 @@ mod swapping;
 mod threads;
 mod timeouts;
 mod tls;
+mod volumes;

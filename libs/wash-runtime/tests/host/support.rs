@@ -2,7 +2,7 @@
 //!
 //! It asserts nothing about the host but that it starts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,7 +25,8 @@ use wash_runtime::host::guest_output::{GuestOutput, GuestStream, OutputSource};
 use wash_runtime::host::http::{DevRouter, DynamicRouter, HttpServer, Router};
 use wash_runtime::host::{Host, HostApi, HostBuilder};
 use wash_runtime::types::{
-    Component, LocalResources, Workload, WorkloadStartRequest, WorkloadStopRequest, WorkloadStopResponse,
+    Component, EmptyDirVolume, LocalResources, Service, Volume, VolumeMount, VolumeType, Workload,
+    WorkloadStartRequest, WorkloadStatus, WorkloadStatusRequest, WorkloadStopRequest, WorkloadStopResponse,
 };
 
 /// Longer than anything here takes on a busy machine.
@@ -42,6 +43,47 @@ pub(crate) fn probe() -> Bytes {
 /// The component that the template builds.
 pub(crate) fn hello() -> Bytes {
     HELLO.clone()
+}
+
+static PARTS: LazyLock<BTreeMap<String, Bytes>> = LazyLock::new(|| {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/parts");
+    let examples = washlib_test::guest::build_examples(&project);
+    examples.into_iter().map(|(name, path)| (name, std::fs::read(path).unwrap().into())).collect()
+});
+
+/// A component or a service that is made to be one of several.
+pub(crate) fn part(name: &str) -> Bytes {
+    PARTS.get(name).expect("a part should be an example of tests/guests/parts").clone()
+}
+
+/// A component from its text format.
+pub(crate) fn from_text(text: &str) -> Bytes {
+    wat::parse_str(text).expect("the component should be well-formed").into()
+}
+
+/// A component of a workload, named like the part it is.
+pub(crate) fn part_component(name: &str, local_resources: LocalResources) -> Component {
+    Component { name: name.to_string(), bytes: part(name), local_resources, ..Component::default() }
+}
+
+/// A workload of several parts.
+pub(crate) fn workload_of(id: &str, components: Vec<Component>) -> WorkloadStartRequest {
+    let mut request = request(id, Bytes::new(), LocalResources::default());
+    request.workload.components = components;
+    request
+}
+
+/// A workload that is a service and nothing else.
+pub(crate) fn service(
+    id: &str,
+    bytes: Bytes,
+    local_resources: LocalResources,
+    max_restarts: u64,
+) -> WorkloadStartRequest {
+    let mut request = workload_of(id, Vec::new());
+    request.workload.host_interfaces.clear();
+    request.workload.service = Some(Service { bytes, local_resources, max_restarts, digest: None });
+    request
 }
 
 pub(crate) fn component_of(project: &str) -> Bytes {
@@ -119,6 +161,15 @@ impl TestHost {
         Ok(())
     }
 
+    pub(crate) async fn deploy(&self, request: WorkloadStartRequest) {
+        self.host.workload_start(request).await.unwrap();
+    }
+
+    pub(crate) async fn status(&self, id: &str) -> WorkloadStatus {
+        let status = self.host.workload_status(WorkloadStatusRequest { workload_id: id.to_string() });
+        status.await.unwrap().workload_status
+    }
+
     pub(crate) async fn end(&self, id: &str) -> WorkloadStopResponse {
         let stop = self.host.workload_stop(WorkloadStopRequest { workload_id: id.to_string() });
         within_patience(stop).await.unwrap()
@@ -154,6 +205,20 @@ pub(crate) fn environment(variables: &[(&str, &str)]) -> LocalResources {
     LocalResources { environment, ..LocalResources::default() }
 }
 
+/// A directory that goes with its workload.
+pub(crate) fn empty_dir(name: &str) -> Volume {
+    Volume { name: name.to_string(), volume_type: VolumeType::EmptyDir(EmptyDirVolume {}) }
+}
+
+pub(crate) fn mount(name: &str, path: &str) -> VolumeMount {
+    VolumeMount { name: name.to_string(), mount_path: path.to_string(), read_only: false }
+}
+
+/// What a component gets that mounts this.
+pub(crate) fn mounting(mount: VolumeMount) -> LocalResources {
+    LocalResources { volume_mounts: vec![mount], ..LocalResources::default() }
+}
+
 struct Collected(mpsc::UnboundedSender<(OutputSource, GuestStream, String)>);
 
 impl GuestOutput for Collected {
@@ -171,8 +236,18 @@ impl Output {
         within_patience(self.0.recv()).await.expect("the host should be there")
     }
 
-    /// What there is now and nobody has looked at yet.
-    pub(crate) fn rest(&mut self) -> String {
+    /// Waits for a guest to write this, and returns what the same chunk holds besides.
+    pub(crate) async fn find(&mut self, part: &str) -> String {
+        loop {
+            let (_, _, text) = self.next().await;
+            if text.contains(part) {
+                return text;
+            }
+        }
+    }
+
+    /// What has been written until now, and nobody has looked at yet.
+    pub(crate) fn so_far(&mut self) -> String {
         std::iter::from_fn(|| self.0.try_recv().ok()).map(|(_, _, text)| text).collect()
     }
 

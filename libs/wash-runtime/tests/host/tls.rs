@@ -234,7 +234,7 @@ async fn only_clients_with_a_valid_certificate_get_in() {
     assert_eq!(client.get(host.address, "/print").await, Ok(Answer::ok("printed")));
     assert_eq!(host.output.next().await.2, "to standard output\n");
     host.end("probe").await;
-    assert!(!host.output.rest().contains("to standard output"));
+    assert!(!host.output.so_far().contains("to standard output"));
 }
 
 #[tokio::test]

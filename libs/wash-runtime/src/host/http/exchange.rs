@@ -126,13 +126,18 @@ async fn head(
     mut receiver: oneshot::Receiver<GuestResponse>,
 ) -> Result<Response<HyperOutgoingBody>, Fault> {
     let mut overdue: Option<Pin<Box<Sleep>>> = None;
+    let mut given_up = false;
     poll_fn(|cx| {
         let ended = guest.poll(cx);
-        // The response may have come in the same moment in which the guest ended.
-        match Pin::new(&mut receiver).poll(cx) {
-            Poll::Ready(Ok(Ok(response))) => return Poll::Ready(Ok(response)),
-            Poll::Ready(Ok(Err(code))) => return Poll::Ready(Err(Fault::Refused(code))),
-            Poll::Ready(Err(_)) | Poll::Pending => {}
+        // The response may have come in the same moment in which the guest ended. Once the guest has given up its right
+        // to respond, nothing more comes; a guest on another thread takes a while from there to its end.
+        if !given_up {
+            match Pin::new(&mut receiver).poll(cx) {
+                Poll::Ready(Ok(Ok(response))) => return Poll::Ready(Ok(response)),
+                Poll::Ready(Ok(Err(code))) => return Poll::Ready(Err(Fault::Refused(code))),
+                Poll::Ready(Err(_)) => given_up = true,
+                Poll::Pending => {}
+            }
         }
         if let Poll::Ready(result) = ended {
             return Poll::Ready(Err(Fault::of(result)));

@@ -6,7 +6,9 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::engine::{self, Role, UnresolvedWorkload};
+use wasmtime::component::types::ComponentItem;
+
+use crate::engine::{self, CompiledComponent, Role, UnresolvedWorkload};
 use crate::plugin::HostPlugin;
 use crate::wit::{WitInterface, versions_compatible};
 
@@ -82,6 +84,9 @@ pub(super) fn plan(workload: &UnresolvedWorkload, plugins: &[Arc<dyn HostPlugin>
     let offers = offers(workload, plugins);
     for (importer, (_, item)) in workload.items().enumerate() {
         for import in item.component().imports() {
+            if carries_types_alone(item.component(), &import) {
+                continue;
+            }
             match provider(workload, &offers, importer, &import) {
                 Provider::Host => {}
                 Provider::Sibling { exporter, export } => {
@@ -104,6 +109,33 @@ pub(super) fn plan(workload: &UnresolvedWorkload, plugins: &[Arc<dyn HostPlugin>
     }
     plan.plugins = offers.into_iter().filter_map(|offer| offer.bound_to(workload)).collect();
     if problems.is_empty() { Ok(plan) } else { Err(problems) }
+}
+
+/// Whether an imported interface has no functions, and no resources but those that an earlier import has brought: such
+/// an import comes along with the interfaces that use its types, and is nobody's to provide.
+fn carries_types_alone(component: &CompiledComponent, import: &str) -> bool {
+    let component = component.inner();
+    let (engine, component_type) = (component.engine(), component.component_type());
+    let mut known = Vec::new();
+    for (name, item) in component_type.imports(engine) {
+        let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
+        let mut alone = true;
+        for (_, export) in interface.exports(engine) {
+            match export.ty {
+                ComponentItem::Type(_) => {}
+                ComponentItem::Resource(resource) if known.contains(&resource) => {}
+                ComponentItem::Resource(resource) => {
+                    known.push(resource);
+                    alone = false;
+                }
+                _ => alone = false,
+            }
+        }
+        if name == import {
+            return alone;
+        }
+    }
+    false
 }
 
 /// What one plugin offers to this workload.

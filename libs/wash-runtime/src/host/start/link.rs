@@ -84,7 +84,9 @@ pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> R
         let exporter = workload.components.get(link.exporter).map(|component| component.component().inner().clone());
         let Some(component) = exporter else { continue };
         let Some(mut importer) = workload.item_mut(link.importer) else { continue };
+        let importing = importer.component().inner().clone();
         let sibling = SiblingInterface {
+            imported: (&importing, &link.import),
             item: link.exporter,
             component: &component,
             export: &link.export,
