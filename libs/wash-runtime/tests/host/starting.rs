@@ -126,7 +126,10 @@ async fn a_memory_limit_below_what_the_component_needs_is_found_out() {
 async fn a_workload_that_contradicts_itself_is_an_error() {
     type Change = fn(&mut WorkloadStartRequest);
     let changes: [(Change, &str); 7] = [
-        (|request| request.workload.components.clear(), "the workload has neither a component nor a service"),
+        (
+            |request| request.workload.components.clear(),
+            "no component exports wasi:http/incoming-handler@0.2, it exports nothing",
+        ),
         (
             |request| request.workload.components.push(request.workload.components[0].clone()),
             "two of the workload's parts are named `component`",

@@ -36,11 +36,8 @@ impl fmt::Display for InterfaceNameProblem {
     }
 }
 
-/// There is something to run, and its names are unique.
+/// The names of the workload's parts are unique.
 pub(super) fn names(workload: &Workload) -> Result<(), StartError> {
-    if workload.components.is_empty() && workload.service.is_none() {
-        return Err(StartError::Empty);
-    }
     let service = workload.service.iter().map(|_| SERVICE_ID);
     let mut seen = HashSet::new();
     for name in workload.components.iter().map(|component| component.name.as_str()).chain(service) {

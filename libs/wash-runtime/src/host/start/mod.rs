@@ -48,9 +48,6 @@ pub enum StartError {
         /// The id of the request.
         workload_id: String,
     },
-    /// There is nothing to run.
-    #[error("the workload has neither a component nor a service")]
-    Empty,
     /// Two components, or two volumes, have the same name. `service` is the service's.
     #[error("two of the workload's parts are named `{name}`")]
     DuplicateName {

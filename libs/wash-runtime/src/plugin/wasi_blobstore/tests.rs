@@ -232,7 +232,6 @@ async fn objects_are_copied_between_stores() {
 
 #[tokio::test]
 #[ignore = "a part of a_killed_writer_leaves_old_or_new_objects"]
-#[expect(clippy::print_stdout, reason = "the parent waits for it")]
 async fn child_writes() {
     let dir = PathBuf::from(env::var_os(CHILD_DIR).expect("only as a child"));
     let store = FilesystemBackend::open(dir).unwrap().containers("team");

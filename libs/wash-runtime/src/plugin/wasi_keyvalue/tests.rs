@@ -285,7 +285,6 @@ fn child_bucket() -> Arc<dyn Bucket> {
 
 #[tokio::test]
 #[ignore = "a part of increments_of_two_processes_add_up"]
-#[expect(clippy::print_stdout, reason = "the parent waits for it")]
 async fn child_increments() {
     let bucket = child_bucket();
     for _ in 0..100 {
@@ -315,7 +314,6 @@ fn whole(round: u64) -> Bytes {
 
 #[tokio::test]
 #[ignore = "a part of a_killed_writer_leaves_old_or_new_values"]
-#[expect(clippy::print_stdout, reason = "the parent waits for it")]
 async fn child_writes() {
     let bucket = child_bucket();
     let long = "k".repeat(1000);
