@@ -1,13 +1,20 @@
 //! From bytes to a compiled component, or to the reason why not.
 //!
-//! It reads no file and keeps no cache.
+//! It decides where the code comes from: from memory, from the cache on disk, or from the compiler. How the code is kept
+//! is for [`super::loaded`] and [`super::code_cache`] to know.
 
 use std::error::Error;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use thiserror::Error;
+use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use super::Engine;
+use super::code_cache::{self, CodeCache, EntryKey, TrustedCode};
+use super::digest::{ComponentDigest, DigestMemo};
+use super::loaded::{Found, LoadedComponent, LoadedComponents};
 
 /// The first eight bytes of a core module: magic and version.
 const MODULE_PREAMBLE: &[u8] = b"\0asm\x01\0\0\0";
@@ -27,56 +34,173 @@ pub enum CompileError {
     /// The bytes start like a component, but break the format's rules or use a feature that the engine lacks.
     #[error("not a valid component")]
     Invalid(#[source] Box<dyn Error + Send + Sync>),
+    /// The code was compiled, but the system does not let it be executed.
+    #[error("cannot load the compiled code")]
+    Load(#[source] Box<dyn Error + Send + Sync>),
     /// The compiler itself gave up; the bytes may be valid.
     #[error("the compiler crashed")]
     Crashed,
 }
 
+/// Where a component's code came from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum CodeOrigin {
+    /// It was in use already.
+    Memory,
+    /// It was in the engine's [`CodeCache`].
+    Cache,
+    /// It was compiled.
+    Compiled,
+}
+
 /// A component as machine code, ready to be linked and started by a host on the same engine.
+///
+/// Clones are cheap. While one of them lives, loading the same component again gives another clone; so whoever uses a
+/// component for longer keeps this value, not only what was linked from it.
 #[derive(Clone)]
 pub struct CompiledComponent {
-    component: wasmtime::component::Component,
+    loaded: Arc<LoadedComponent>,
+}
+
+/// Where an engine finds code before it compiles.
+pub(super) struct CodeSources {
+    cache: Option<CodeCache>,
+    /// A digest of what shapes the code besides the component.
+    compatibility: [u8; 32],
+    loaded: Arc<LoadedComponents>,
+    pub(super) digests: Arc<DigestMemo>,
+}
+
+impl CodeSources {
+    pub(super) fn new(engine: &wasmtime::Engine, cache: Option<CodeCache>) -> Self {
+        let compatibility = code_cache::compatibility(engine);
+        Self { cache, compatibility, loaded: Arc::default(), digests: Arc::default() }
+    }
 }
 
 impl Engine {
-    /// Validates and compiles a component.
+    /// Validates and compiles a component, or takes its code from memory or from the cache.
     ///
     /// This computes for tens of milliseconds to seconds: call it from a thread that may block.
     ///
     /// # Errors
     /// [`CompileError`] where the bytes are not a valid component.
     pub fn compile(&self, bytes: &[u8]) -> Result<CompiledComponent, CompileError> {
-        if !bytes.starts_with(MAGIC) {
-            return Err(CompileError::NotWasm);
-        }
-        if bytes.starts_with(MODULE_PREAMBLE) {
-            return Err(CompileError::CoreModule);
-        }
-        let component = wasmtime::component::Component::from_binary(self.inner(), bytes)
-            .map_err(|err| CompileError::Invalid(err.into()))?;
-        Ok(CompiledComponent { component })
+        check_preamble(bytes)?;
+        Ok(self.load_or_compile(bytes, ComponentDigest::of(bytes))?.0)
     }
+
+    /// The same for bytes that may come again: those that are in use elsewhere are digested once. Says where the code
+    /// came from.
+    ///
+    /// # Errors
+    /// [`CompileError`] where the bytes are not a valid component.
+    pub fn load(&self, bytes: &Bytes) -> Result<(CompiledComponent, CodeOrigin), CompileError> {
+        check_preamble(bytes)?;
+        self.load_or_compile(bytes, self.digest(bytes))
+    }
+
+    /// The digest of a component's bytes, remembered while somebody else holds them too.
+    pub fn digest(&self, bytes: &Bytes) -> ComponentDigest {
+        self.code.digests.digest(bytes)
+    }
+
+    /// The code of a component whose bytes are not at hand: from memory or from the cache, `None` if it is in neither.
+    ///
+    /// This reads files: call it from a thread that may block.
+    pub fn load_compiled(&self, digest: ComponentDigest) -> Option<(CompiledComponent, CodeOrigin)> {
+        let found = self.code.loaded.get_or_load(digest, || match &self.code.cache {
+            Some(cache) => cache.load(self.inner(), &self.entry_key(&digest)).map(|found| (found, ())).ok_or(()),
+            None => Err(()),
+        });
+        Some(match found.ok()? {
+            Found::Here(loaded) => (self.still_used(loaded), CodeOrigin::Memory),
+            Found::Loaded(loaded, ()) => (CompiledComponent { loaded }, CodeOrigin::Cache),
+        })
+    }
+
+    fn load_or_compile(
+        &self,
+        bytes: &[u8],
+        digest: ComponentDigest,
+    ) -> Result<(CompiledComponent, CodeOrigin), CompileError> {
+        Ok(match self.code.loaded.get_or_load(digest, || self.cached_or_compiled(bytes, digest))? {
+            Found::Here(loaded) => (self.still_used(loaded), CodeOrigin::Memory),
+            Found::Loaded(loaded, origin) => (CompiledComponent { loaded }, origin),
+        })
+    }
+
+    fn cached_or_compiled(
+        &self,
+        bytes: &[u8],
+        digest: ComponentDigest,
+    ) -> Result<(Component, CodeOrigin), CompileError> {
+        let invalid = |err: wasmtime::Error| CompileError::Invalid(err.into());
+        let Some(cache) = &self.code.cache else {
+            let component = Component::from_binary(self.inner(), bytes).map_err(invalid)?;
+            return Ok((component, CodeOrigin::Compiled));
+        };
+        let key = self.entry_key(&digest);
+        if let Some(component) = cache.load(self.inner(), &key) {
+            return Ok((component, CodeOrigin::Cache));
+        }
+        let code = TrustedCode::compile(self.inner(), bytes).map_err(invalid)?;
+        // Code that is mapped from its file takes memory that the system can take back and that processes share.
+        let component = match cache.store(self.inner(), &key, (digest, bytes.len()), &code) {
+            Some(component) => component,
+            None => code.load(self.inner()).map_err(|err| CompileError::Load(err.into()))?,
+        };
+        Ok((component, CodeOrigin::Compiled))
+    }
+
+    fn entry_key(&self, digest: &ComponentDigest) -> EntryKey {
+        EntryKey::new(digest, &self.code.compatibility)
+    }
+
+    /// Tells the cache that a component is still wanted; otherwise the oldest would be evicted that run all the time.
+    fn still_used(&self, loaded: Arc<LoadedComponent>) -> CompiledComponent {
+        if let Some(cache) = self.code.cache.as_ref().filter(|_| loaded.is_due_for_touch()) {
+            cache.touch(&self.entry_key(&loaded.digest));
+        }
+        CompiledComponent { loaded }
+    }
+}
+
+fn check_preamble(bytes: &[u8]) -> Result<(), CompileError> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(CompileError::NotWasm);
+    }
+    if bytes.starts_with(MODULE_PREAMBLE) {
+        return Err(CompileError::CoreModule);
+    }
+    Ok(())
 }
 
 impl CompiledComponent {
     /// Names of what the component imports, in its own order.
     pub fn imports(&self) -> Vec<String> {
-        names(self.component.component_type().imports(self.component.engine()).map(|(name, item)| (name, item.ty)))
+        names(self.inner().component_type().imports(self.inner().engine()).map(|(name, item)| (name, item.ty)))
     }
 
     /// Names of what the component exports, in its own order.
     pub fn exports(&self) -> Vec<String> {
-        names(self.component.component_type().exports(self.component.engine()).map(|(name, item)| (name, item.ty)))
+        names(self.inner().component_type().exports(self.inner().engine()).map(|(name, item)| (name, item.ty)))
     }
 
-    pub(crate) fn inner(&self) -> &wasmtime::component::Component {
-        &self.component
+    /// The digest of the bytes that it was compiled from.
+    pub fn digest(&self) -> ComponentDigest {
+        self.loaded.digest
+    }
+
+    pub(crate) fn inner(&self) -> &Component {
+        &self.loaded.component
     }
 }
 
 impl std::fmt::Debug for CompiledComponent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CompiledComponent").finish_non_exhaustive()
+        f.debug_struct("CompiledComponent").field("digest", &self.loaded.digest).finish_non_exhaustive()
     }
 }
 

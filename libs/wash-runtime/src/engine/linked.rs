@@ -14,7 +14,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use super::outgoing::Outgoing;
 use super::schedule::CpuShare;
 use super::sockets::{NameLookup, VirtualNetwork};
-use super::{Ctx, Engine};
+use super::{CompiledComponent, Ctx, Engine};
 use crate::host::guest_output::GuestStreams;
 use crate::types::LocalResources;
 
@@ -72,6 +72,8 @@ pub(crate) struct Item {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) bindings: Bindings,
     pub(crate) pre: InstancePre<Ctx>,
+    /// While this is held, workloads of the same bytes share the code.
+    pub(crate) _code: CompiledComponent,
 }
 
 /// A directory of the host that a guest sees.

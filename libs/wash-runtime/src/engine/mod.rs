@@ -14,12 +14,15 @@ use wasmtime::component::Linker;
 
 mod admission;
 mod allowed_hosts;
+pub mod code_cache;
 mod compile;
 mod compute;
 pub mod ctx;
+mod digest;
 mod files;
 mod interfaces;
 pub(crate) mod linked;
+mod loaded;
 mod memory;
 pub(crate) mod outgoing;
 mod pool;
@@ -33,10 +36,14 @@ pub mod workload;
 pub(crate) use admission::Admission;
 pub(crate) use allowed_hosts::AllowedHosts;
 pub use allowed_hosts::{AllowedHostProblem, InvalidAllowedHost};
-pub use compile::{CompileError, CompiledComponent};
+pub use code_cache::CodeCache;
+use compile::CodeSources;
+pub use compile::{CodeOrigin, CompileError, CompiledComponent};
 use compute::Compute;
 pub use ctx::Ctx;
 pub(crate) use ctx::new_store;
+pub use digest::ComponentDigest;
+use digest::DigestMemo;
 pub(crate) use interfaces::{is_provided, is_wasi_0_2, provides_interface};
 pub(crate) use linked::Role;
 use memory::MemoryBudget;
@@ -50,6 +57,9 @@ const EPOCH: Duration = Duration::from_millis(10);
 
 /// How long an invocation may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Buffers of components are let go of within a second.
+const EPOCHS_PER_SWEEP: u64 = 100;
 
 /// Why an engine could not be built.
 #[derive(Debug, Error)]
@@ -84,12 +94,14 @@ pub struct Engine {
     trust: Arc<ClientConfig>,
     /// What the pool became; `None` without one.
     pool: Option<PoolSettings>,
+    code: Arc<CodeSources>,
 }
 
 impl Engine {
     /// An engine with its defaults, to be adjusted and built.
     pub fn builder() -> EngineBuilder {
         EngineBuilder {
+            code_cache: None,
             pooling_allocator: true,
             extra_roots: Vec::new(),
             pool: PoolSettings { instances: pool::DEFAULT_INSTANCES, reset: MemoryReset::default() },
@@ -144,12 +156,21 @@ impl std::fmt::Debug for Engine {
 /// Settings for an [`Engine`].
 #[derive(Clone, Debug)]
 pub struct EngineBuilder {
+    code_cache: Option<CodeCache>,
     pooling_allocator: bool,
     extra_roots: Vec<TrustAnchor<'static>>,
     pool: PoolSettings,
 }
 
 impl EngineBuilder {
+    /// Keeps compiled components on disk, for this process's next start and for others. Without it they are compiled
+    /// in each process.
+    #[must_use]
+    pub fn with_code_cache(mut self, cache: CodeCache) -> Self {
+        self.code_cache = Some(cache);
+        self
+    }
+
     /// Whether instances come from memory that is reserved once (the default), or are mapped one by one.
     ///
     /// The pool reserves several TiB of address space, no memory. Where the system refuses that, the engine maps
@@ -199,11 +220,21 @@ impl EngineBuilder {
     fn try_build(self) -> Result<Engine, EngineError> {
         let (inner, pool) = self.build_engine().map_err(|err| EngineError::Configuration(err.into()))?;
         let linker = ctx::linker(&inner).map_err(|err| EngineError::Link(err.into()))?;
-        start_clock(&inner).map_err(EngineError::Clock)?;
+        let code = CodeSources::new(&inner, self.code_cache);
+        start_clock(&inner, Arc::clone(&code.digests)).map_err(EngineError::Clock)?;
         let memory = Arc::new(MemoryBudget::of_this_machine());
         let compute = Arc::new(Compute::start().map_err(EngineError::Threads)?);
         let trust = outgoing::roots::client_config(self.extra_roots).map_err(|err| EngineError::Tls(err.into()))?;
-        Ok(Engine { inner, linker: Arc::new(linker), memory, compute, call_timeout: Some(CALL_TIMEOUT), trust, pool })
+        Ok(Engine {
+            inner,
+            linker: Arc::new(linker),
+            memory,
+            compute,
+            call_timeout: Some(CALL_TIMEOUT),
+            trust,
+            pool,
+            code: Arc::new(code),
+        })
     }
 
     fn build_engine(&self) -> wasmtime::Result<(wasmtime::Engine, Option<PoolSettings>)> {
@@ -230,13 +261,18 @@ fn configuration() -> Config {
     config
 }
 
-/// Advances the engine's epoch until the engine is gone. It holds only a weak reference, so it never keeps it alive.
-fn start_clock(engine: &wasmtime::Engine) -> io::Result<()> {
+/// Advances the engine's epoch until the engine is gone, and lets go of buffers that nobody uses. It holds only a weak
+/// reference, so it never keeps the engine alive.
+fn start_clock(engine: &wasmtime::Engine, digests: Arc<DigestMemo>) -> io::Result<()> {
     let engine = engine.weak();
     thread::Builder::new().name("wash-epoch".to_string()).spawn(move || {
-        while let Some(engine) = engine.upgrade() {
+        for tick in 0_u64.. {
+            let Some(engine) = engine.upgrade() else { break };
             engine.increment_epoch();
             drop(engine);
+            if tick % EPOCHS_PER_SWEEP == 0 {
+                digests.sweep();
+            }
             thread::sleep(EPOCH);
         }
     })?;

@@ -28,6 +28,10 @@ const OVERWRITTEN_RESIDENT: usize = 2 << 20;
 /// Tables are a page or two: overwriting them is cheaper than a system call for each.
 const TABLE_RESIDENT: usize = 64 << 10;
 
+/// Memories that are given back in one system call. Each such call interrupts all cores that the process runs on.
+/// Memories that wait are given back at once when the pool is full.
+const DECOMMIT_BATCH: usize = 16;
+
 /// Mappings that an instance's slot can take: four for its memory (before, inside and after the initial image, and the
 /// rest that is inaccessible), two for its stack and the guard page below.
 const MAPPINGS_PER_INSTANCE: u32 = 6;
@@ -144,10 +148,10 @@ impl PoolSettings {
 
     fn pool(self) -> PoolingAllocationConfig {
         let instances = self.instances;
-        let (resident, scan) = match self.reset {
-            MemoryReset::PagemapScan => (SCANNED_RESIDENT, Enabled::Yes),
-            MemoryReset::Overwrite => (OVERWRITTEN_RESIDENT, Enabled::No),
-            MemoryReset::Auto | MemoryReset::Decommit => (0, Enabled::No),
+        let (resident, scan, batch) = match self.reset {
+            MemoryReset::PagemapScan => (SCANNED_RESIDENT, Enabled::Yes, 1),
+            MemoryReset::Overwrite => (OVERWRITTEN_RESIDENT, Enabled::No, 1),
+            MemoryReset::Auto | MemoryReset::Decommit => (0, Enabled::No, DECOMMIT_BATCH),
         };
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(instances)
@@ -164,6 +168,7 @@ impl PoolSettings {
             .max_unused_warm_slots(instances)
             .linear_memory_keep_resident(resident)
             .table_keep_resident(TABLE_RESIDENT)
+            .decommit_batch_size(batch)
             .pagemap_scan(scan);
         pool
     }
@@ -262,5 +267,30 @@ mod system {
     /// Only Linux has the scan.
     pub(super) fn pages_stay_in_place() -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(instances: u32, reset: MemoryReset) -> (Engine, PoolSettings) {
+        PoolSettings { instances, reset }.build(Config::new().concurrency_support(false)).unwrap()
+    }
+
+    #[test]
+    fn a_pool_holds_what_it_was_asked_for() {
+        for reset in [MemoryReset::Decommit, MemoryReset::Overwrite] {
+            let (engine, pool) = build(3, reset);
+            assert_eq!((pool.instances, pool.reset), (3, reset));
+            assert_eq!(pool.usage(&engine), Some(PoolUsage { max_instances: 3, ..PoolUsage::default() }));
+        }
+        assert_ne!(build(3, MemoryReset::Auto).1.reset, MemoryReset::Auto);
+    }
+
+    #[test]
+    fn a_pool_that_no_system_can_hold_is_made_smaller() {
+        let (_, pool) = build(u32::MAX, MemoryReset::Decommit);
+        assert!((FEWEST_INSTANCES..100_000).contains(&pool.instances), "{pool:?}");
     }
 }

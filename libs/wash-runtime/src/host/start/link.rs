@@ -196,6 +196,7 @@ fn item(
         local_resources: resources,
         bindings: base.bindings,
         pre,
+        _code: base.component,
     })
 }
 

@@ -282,9 +282,11 @@ impl Resolver {
     /// Compiles on a thread that may compute for long, so that requests are answered meanwhile.
     async fn compile_one(&self, component: &str, bytes: bytes::Bytes) -> Result<CompiledComponent, StartError> {
         let engine = self.engine.clone();
-        tokio::task::spawn_blocking(move || engine.compile(&bytes))
+        tokio::task::spawn_blocking(move || engine.load(&bytes))
             .await
             .unwrap_or(Err(CompileError::Crashed))
+            .inspect(|(compiled, origin)| tracing::debug!(component, digest = %compiled.digest(), ?origin, "loaded"))
+            .map(|(compiled, _)| compiled)
             .map_err(|source| StartError::Compile { component: component.to_string(), source })
     }
 
