@@ -13,6 +13,7 @@ use washlib_config::{ConfigError, DiscoverError};
 use crate::documents::DocumentError;
 use crate::options::OptionError;
 use crate::source::{Names, SourceError};
+use crate::telemetry::TelemetryError;
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {
     match err {
@@ -100,6 +101,11 @@ pub(crate) fn admin(address: SocketAddr, source: io::Error) -> CommandError {
         (source.kind() == io::ErrorKind::AddrInUse).then_some("another program listens there; choose another port");
     let err = anyhow::Error::new(source).context(format!("cannot listen on {address}, the admin address"));
     CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
+}
+
+/// What the environment asks for and cannot be sent.
+pub(crate) fn telemetry(err: TelemetryError) -> CommandError {
+    CommandError::usage(err).hint("OTEL_SDK_DISABLED=true switches OpenTelemetry off")
 }
 
 /// What the host itself could not do.

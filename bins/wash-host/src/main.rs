@@ -16,6 +16,7 @@ mod routing;
 mod run;
 mod serve;
 mod source;
+mod telemetry;
 
 use std::process::ExitCode;
 
@@ -24,5 +25,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    washlib_cli::run(command::host)
+    washlib_cli::run_with_records(command::prepare, command::host)
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use wash_runtime::host::HostBuilder;
 use wash_runtime::plugin::wasi_blobstore::Blobstore;
+use wash_runtime::plugin::wasi_config::DynamicConfig;
 use wash_runtime::plugin::wasi_keyvalue::KeyValue;
+use wash_runtime::plugin::wasi_logging::TracingLogger;
+use wash_runtime::plugin::wasmcloud_messaging::InMemoryMessaging;
 use washlib_cli::CommandError;
 
 use crate::command_error;
@@ -31,6 +34,14 @@ pub(crate) fn add(builder: HostBuilder, roots: &StorageRoots) -> Result<HostBuil
     for root in roots.blobstore.iter().chain(&roots.documents) {
         blobstore = blobstore.with_directory(root).map_err(CommandError::failure)?;
     }
-    let builder = builder.with_plugin(Arc::new(keyvalue)).map_err(command_error::host)?;
-    builder.with_plugin(Arc::new(blobstore)).map_err(command_error::host)
+    let add_all = || {
+        builder
+            .with_plugin(Arc::new(keyvalue))?
+            .with_plugin(Arc::new(blobstore))?
+            // The operator's hosts hand on the environment too, which is where its secrets are.
+            .with_plugin(Arc::new(DynamicConfig::new(true)))?
+            .with_plugin(Arc::new(TracingLogger::default()))?
+            .with_plugin(Arc::new(InMemoryMessaging::default()))
+    };
+    add_all().map_err(command_error::host)
 }

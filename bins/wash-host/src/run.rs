@@ -23,6 +23,7 @@ use crate::report::Report;
 use crate::routing;
 use crate::serve::{self, Plan};
 use crate::source::{self, Names, Source};
+use crate::telemetry::Telemetry;
 
 /// Sources after everything about them has been read.
 struct Sources {
@@ -32,16 +33,22 @@ struct Sources {
 }
 
 /// The body of `wash host run`.
-pub(crate) fn run(args: &Run, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
+pub(crate) fn run(args: &Run, global: &GlobalArgs, ui: &Ui, telemetry: Option<&Telemetry>) -> Result<(), CommandError> {
     let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failure)?;
-    let result = runtime.block_on(run_until_the_end(args, global, ui, begun));
+    let result = runtime.block_on(run_until_the_end(args, global, ui, telemetry, begun));
     // A thread that still waits for something must not keep the program from ending.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn run_until_the_end(args: &Run, global: &GlobalArgs, ui: &Ui, begun: Instant) -> Result<(), CommandError> {
+async fn run_until_the_end(
+    args: &Run,
+    global: &GlobalArgs,
+    ui: &Ui,
+    telemetry: Option<&Telemetry>,
+    begun: Instant,
+) -> Result<(), CommandError> {
     let scheme = if args.listening.tls_cert_path.is_some() { "https" } else { "http" };
     let report = if args.invoke.is_some() { Report::invoking(ui) } else { Report::serving(ui, scheme) };
     let settings = ComponentSettings::read(&args.component, |name| env::var_os(name)).map_err(command_error::option)?;
@@ -73,6 +80,7 @@ async fn run_until_the_end(args: &Run, global: &GlobalArgs, ui: &Ui, begun: Inst
         tls: tls(&args.listening),
         admin_addr: args.listening.admin_addr,
         max_instances: args.host.max_instances,
+        telemetry,
     };
     if let Some(call) = &args.invoke {
         let [request] =

@@ -24,9 +24,10 @@ use crate::interrupts::Interrupts;
 use crate::plugins::{self, StorageRoots};
 use crate::report::Report;
 use crate::routing::Routed;
+use crate::telemetry::Telemetry;
 
 /// The host as the command line describes it.
-pub(crate) struct Plan {
+pub(crate) struct Plan<'a> {
     pub(crate) http_addr: SocketAddr,
     pub(crate) host_name: String,
     pub(crate) drain_timeout: Duration,
@@ -37,9 +38,10 @@ pub(crate) struct Plan {
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) admin_addr: Option<SocketAddr>,
     pub(crate) max_instances: Option<u32>,
+    pub(crate) telemetry: Option<&'a Telemetry>,
 }
 
-impl Plan {
+impl Plan<'_> {
     fn builder(&self) -> Result<HostBuilder, CommandError> {
         let engine = Engine::builder();
         let engine = match self.max_instances {
@@ -52,6 +54,10 @@ impl Plan {
             .with_friendly_name(&self.host_name)
             .with_drain_timeout(self.drain_timeout)
             .with_guest_output(guest_output::for_stderr());
+        let builder = match self.telemetry.and_then(Telemetry::observer) {
+            Some(observer) => builder.with_request_observer(observer),
+            None => builder,
+        };
         let builder = self.host_path_roots.iter().fold(builder, HostBuilder::with_host_path_root);
         plugins::add(builder, &self.storage_roots)
     }
@@ -59,7 +65,7 @@ impl Plan {
 
 /// Serves until somebody ends it, which is the normal end.
 pub(crate) async fn serve(
-    plan: &Plan,
+    plan: &Plan<'_>,
     workloads: Vec<Routed>,
     report: &Report,
     interrupts: &Interrupts,
@@ -74,7 +80,7 @@ pub(crate) async fn serve(
 
 /// Calls one function of a workload on a host that listens nowhere.
 pub(crate) async fn invoke(
-    plan: &Plan,
+    plan: &Plan<'_>,
     request: WorkloadStartRequest,
     call: &str,
     timeout: Option<Duration>,
@@ -114,7 +120,7 @@ struct Serving<'a> {
 }
 
 impl<'a> Serving<'a> {
-    async fn start(plan: &Plan, report: &'a Report) -> Result<Self, CommandError> {
+    async fn start(plan: &Plan<'_>, report: &'a Report) -> Result<Self, CommandError> {
         let server = HttpServer::new(DynamicRouter::default(), plan.http_addr).await.map_err(command_error::listen)?;
         let address = server.addr();
         let server = match &plan.tls {
@@ -124,6 +130,9 @@ impl<'a> Serving<'a> {
         let host = plan.builder()?.with_http_handler(Arc::new(server)).build().map_err(command_error::host)?;
         let events = host.events();
         let host = host.start().await.map_err(command_error::host)?;
+        if let Some(telemetry) = plan.telemetry {
+            telemetry.observe(&host);
+        }
         let admin = match plan.admin_addr {
             Some(address) => {
                 let admin = Admin::start(address, Arc::clone(&host)).await;

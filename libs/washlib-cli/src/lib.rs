@@ -17,6 +17,7 @@ pub use args::{ColorChoice, GlobalArgs, LogLevel, OutputFormat};
 pub use envelope::Envelope;
 pub use error::{CommandError, ErrorKind};
 pub use interrupt::{Interrupt, on_interrupt};
+pub use logging::RecordLayer;
 pub use progress::Progress;
-pub use runner::{Tool, run};
+pub use runner::{Tool, run, run_with_records};
 pub use ui::Ui;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::logging;
+use crate::logging::{self, RecordLayer};
 use crate::ui::Ui;
 use crate::{CommandError, ErrorKind, GlobalArgs};
 
@@ -18,6 +18,15 @@ pub trait Tool: Parser {
 
 /// Runs a tool: the body of every `main`.
 pub fn run<T: Tool>(command: impl FnOnce(T, &Ui) -> Result<(), CommandError>) -> ExitCode {
+    run_with_records(|_| Ok(((), None)), |tool, ui, ()| command(tool, ui))
+}
+
+/// Runs a tool that sends log records elsewhere too. `prepare` decides where, once the command line is known, and hands
+/// the command what it needs for that.
+pub fn run_with_records<T: Tool, P>(
+    prepare: impl FnOnce(&T) -> Result<(P, Option<RecordLayer>), CommandError>,
+    command: impl FnOnce(T, &Ui, P) -> Result<(), CommandError>,
+) -> ExitCode {
     let tool = match T::try_parse() {
         Ok(tool) => tool,
         Err(err) => {
@@ -29,8 +38,11 @@ pub fn run<T: Tool>(command: impl FnOnce(T, &Ui) -> Result<(), CommandError>) ->
         }
     };
     let ui = Ui::new(tool.global());
-    logging::init(ui.log_level(), &ui);
-    match command(tool, &ui) {
+    let result = prepare(&tool).and_then(|(prepared, records)| {
+        logging::init(ui.log_level(), &ui, records);
+        command(tool, &ui, prepared)
+    });
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             if err.kind() != ErrorKind::ClosedPipe {

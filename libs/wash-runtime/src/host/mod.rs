@@ -15,7 +15,7 @@ use tokio::sync::broadcast;
 
 use self::events::HostEvent;
 use self::guest_output::{GuestOutput, HostStderr};
-use self::http::HostHandler;
+use self::http::{HostHandler, RequestObserver};
 use self::metrics::{HostMetrics, WorkloadSnapshot};
 use self::service::{ServiceState, ServiceTask};
 use self::start::{BoundPlugins, Resolved, Resolver};
@@ -130,6 +130,7 @@ pub struct HostBuilder {
     start_patience: Duration,
     request_timeout: Option<Duration>,
     instance_reuse: u32,
+    request_observer: Option<Arc<dyn RequestObserver>>,
 }
 
 impl Default for HostBuilder {
@@ -146,6 +147,7 @@ impl Default for HostBuilder {
             start_patience: START_PATIENCE,
             request_timeout: Some(REQUEST_TIMEOUT),
             instance_reuse: 1,
+            request_observer: None,
         }
     }
 }
@@ -231,6 +233,12 @@ impl HostBuilder {
         self
     }
 
+    /// Who watches the HTTP requests, for traces for example: by default nobody.
+    pub fn with_request_observer(mut self, observer: Arc<dyn RequestObserver>) -> Self {
+        self.request_observer = Some(observer);
+        self
+    }
+
     /// Puts the host together. It serves nothing before it is started.
     ///
     /// # Errors
@@ -247,6 +255,7 @@ impl HostBuilder {
             start_patience: self.start_patience,
             request_timeout: self.request_timeout,
             instance_reuse: self.instance_reuse,
+            request_observer: self.request_observer,
             host_path_roots: self.host_path_roots.iter().map(resolve).collect::<Result<_, _>>()?,
             egress: Egress::new(self.loopback_egress),
         };

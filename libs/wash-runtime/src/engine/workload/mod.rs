@@ -17,6 +17,7 @@ use super::admission::Admission;
 use super::ctx::{Ctx, new_store};
 use super::linked::{Handler, Identity, Linked};
 use super::schedule::Schedule;
+use crate::host::http::RequestObserver;
 use crate::host::metrics::WorkloadMetrics;
 use crate::wit::WitInterface;
 
@@ -80,13 +81,15 @@ pub(crate) struct HandlerInstance {
 }
 
 /// What a workload's entry for `wasi:http` says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct HttpOptions {
     pub(crate) config: Option<HashMap<String, String>>,
     /// How long a request may take until it has a response.
     pub(crate) request_timeout: Option<Duration>,
     /// How many requests one instance answers before it is thrown away.
     pub(crate) instance_reuse: u32,
+    /// Who watches the requests.
+    pub(crate) observer: Option<Arc<dyn RequestObserver>>,
 }
 
 /// One invocation's share of a workload: while it lives, the workload does not finish stopping.

@@ -68,11 +68,15 @@ pub(super) async fn answer<R: Router>(
     };
     let begun = Instant::now();
     let workload = Arc::clone(in_flight.workload());
+    let observed = workload.http().observer.as_ref().map(|observer| observer.begin(&workload, &parts));
     let (outcome, response) = match run(in_flight, Request::from_parts(parts, body)).await {
         Ok(response) => (RequestOutcome::of_status(response.status()), response),
         Err(fault) => (fault.outcome(), fault.into_response(workload.id())),
     };
     workload.metrics().record(outcome, begun.elapsed());
+    if let Some(observed) = observed {
+        observed.end(outcome, response.status());
+    }
     response
 }
 

@@ -20,6 +20,7 @@ mod exchange;
 mod guest;
 mod host_name;
 mod limits;
+mod observer;
 mod request_body;
 mod response;
 mod response_body;
@@ -32,6 +33,7 @@ mod worker;
 
 pub use dynamic_router::DynamicRouter;
 pub use host_name::InvalidHost;
+pub use observer::{ObservedRequest, RequestObserver};
 pub use router::{DevRouter, RouteError, Router};
 pub use server::{BindError, HttpServer, ServeError};
 pub use tls::{TlsConfig, TlsError};

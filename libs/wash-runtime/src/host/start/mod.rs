@@ -11,6 +11,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::guest_output::GuestOutput;
+use super::http::RequestObserver;
 use crate::engine::linked::Identity;
 use crate::engine::outgoing::Egress;
 use crate::engine::schedule::Schedule;
@@ -194,6 +195,8 @@ pub(super) struct Resolver {
     pub(super) request_timeout: Option<Duration>,
     /// How many requests an instance answers.
     pub(super) instance_reuse: u32,
+    /// Who watches requests.
+    pub(super) request_observer: Option<Arc<dyn RequestObserver>>,
     /// Directories that volumes may be in, with links resolved.
     pub(super) host_path_roots: Vec<PathBuf>,
     /// What guests may do outside.
@@ -249,8 +252,12 @@ impl Resolver {
     }
 
     fn http_options(&self, workload: &Workload) -> Result<HttpOptions, StartError> {
-        let mut options =
-            HttpOptions { config: None, request_timeout: self.request_timeout, instance_reuse: self.instance_reuse };
+        let mut options = HttpOptions {
+            config: None,
+            request_timeout: self.request_timeout,
+            instance_reuse: self.instance_reuse,
+            observer: self.request_observer.clone(),
+        };
         if let Some(entry) = http_entry(&workload.host_interfaces) {
             check::http_config(entry, &mut options)?;
             options.config = Some(entry.config.clone());
