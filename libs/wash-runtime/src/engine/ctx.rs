@@ -42,7 +42,8 @@ pub struct Ctx {
     /// Items that have called the active one, and items that were called earlier.
     resting: Vec<ItemState>,
     instances: Vec<(usize, Instance)>,
-    pub(super) call_depth: usize,
+    /// Items that wait for a call of theirs, the first one first.
+    pub(super) callers: Vec<usize>,
     pub(super) open_files: u64,
     table: ResourceTable,
     http: WasiHttpCtx,
@@ -232,7 +233,7 @@ pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedu
         active: ItemState::new(linked, index)?,
         resting: Vec::new(),
         instances: Vec::new(),
-        call_depth: 0,
+        callers: Vec::new(),
         open_files: 0,
         table,
         http: WasiHttpCtx::new(),

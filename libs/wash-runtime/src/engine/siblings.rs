@@ -59,6 +59,13 @@ enum Place {
 #[error("more than {MAX_CALL_DEPTH} calls between components stand on one another")]
 struct CallsTooDeep;
 
+/// Components call each other in a circle. An instance cannot be entered while it waits for a call of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("component `{component}` is called while it waits for a call of its own")]
+struct CallsInCircle {
+    component: Arc<str>,
+}
+
 /// Defines a sibling's interface in the linker of the component that imports it.
 pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterface<'_>) -> wasmtime::Result<()> {
     let engine = sibling.component.engine();
@@ -131,14 +138,9 @@ impl SiblingFunction {
         if self.place == Place::Fresh {
             return self.call_fresh(store, parameters, results).await;
         }
-        if store.data().call_depth >= MAX_CALL_DEPTH {
-            return Err(CallsTooDeep.into());
-        }
-        let caller = store.data_mut().activate(self.item)?;
-        store.data_mut().call_depth += 1;
+        enter(&mut store, self.item)?;
         let result = self.call_in_store(&mut store, parameters, results).await;
-        store.data_mut().call_depth -= 1;
-        store.data_mut().activate(caller)?;
+        leave(&mut store)?;
         result
     }
 
@@ -198,6 +200,30 @@ impl SiblingFunction {
             .get_func(store, self.export)
             .ok_or_else(|| wasmtime::format_err!("a component does not export what it said it would"))
     }
+}
+
+/// Makes an item the active one, and remembers who has called it.
+fn enter(store: &mut StoreContextMut<'_, Ctx>, item: usize) -> wasmtime::Result<()> {
+    let ctx = store.data_mut();
+    if ctx.callers.len() >= MAX_CALL_DEPTH {
+        return Err(CallsTooDeep.into());
+    }
+    let caller = ctx.activate(item)?;
+    if caller == item || ctx.callers.contains(&item) {
+        ctx.activate(caller)?;
+        return Err(CallsInCircle { component: Arc::clone(&ctx.linked().item(item).id) }.into());
+    }
+    ctx.callers.push(caller);
+    Ok(())
+}
+
+/// Makes the caller the active item again.
+fn leave(store: &mut StoreContextMut<'_, Ctx>) -> wasmtime::Result<()> {
+    let ctx = store.data_mut();
+    if let Some(caller) = ctx.callers.pop() {
+        ctx.activate(caller)?;
+    }
+    Ok(())
 }
 
 /// The store's instance of an item, made if there is none yet.
@@ -268,9 +294,9 @@ impl Handles<'_> {
 /// The importing component has dropped its handle.
 async fn drop_resource(mut store: StoreContextMut<'_, Ctx>, item: usize, rep: u32) -> wasmtime::Result<()> {
     let dropped = store.data_mut().table().delete(Resource::<SiblingResource>::new_own(rep))?;
-    let caller = store.data_mut().activate(item)?;
+    enter(&mut store, item)?;
     let result = dropped.resource.resource_drop_async(&mut store).await;
-    store.data_mut().activate(caller)?;
+    leave(&mut store)?;
     result
 }
 

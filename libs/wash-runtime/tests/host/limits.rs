@@ -1,9 +1,15 @@
 //! Many guests at once, and guests that take too much.
 
-use tokio::task::JoinSet;
-use wash_runtime::types::LocalResources;
+use std::collections::HashMap;
 
-use crate::support::{Answer, TestHost, get, probe, within_patience};
+use http::header::RETRY_AFTER;
+use http_body_util::{BodyExt, Full};
+use tokio::task::JoinSet;
+use wash_runtime::types::{LocalResources, WorkloadStartRequest};
+
+use crate::support::{
+    Answer, TestHost, empty_dir, get, mount, mounting, part_component, probe, within_patience, workload_of,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_hundred_guests_sleep_at_once() {
@@ -47,4 +53,197 @@ async fn memory_grows_up_to_the_limit() {
     let resources = LocalResources { memory_limit_mb: -1, ..LocalResources::default() };
     host.run("unlimited", probe(), resources).await;
     assert_eq!(host.get("/grow?64").await, Answer::ok("grown"));
+}
+
+/// A component that takes what it can get.
+fn greedy(local_resources: LocalResources) -> WorkloadStartRequest {
+    workload_of("greedy", vec![part_component("greedy", local_resources)])
+}
+
+async fn running(request: WorkloadStartRequest) -> TestHost {
+    let host = TestHost::start().await;
+    host.deploy(request).await;
+    host
+}
+
+#[tokio::test]
+async fn a_guest_that_allocates_or_recurses_without_end_ends_itself() {
+    let host = running(greedy(LocalResources { memory_limit_mb: 64, ..LocalResources::default() })).await;
+    let mut connection = host.connect().await;
+    for _ in 0..3 {
+        for (path, trap) in [("/recurse", "out of bounds memory access"), ("/descend", "call stack exhausted")] {
+            let answer = connection.get(path).await;
+            assert_eq!(answer.status, 500);
+            assert!(answer.body.contains(trap), "{answer:?}");
+        }
+        assert_eq!(connection.get("/allocate").await.status, 500);
+        assert_eq!(connection.get("/").await, Answer::ok("greedy"));
+    }
+}
+
+#[tokio::test]
+async fn a_guest_may_hold_ten_thousand_resources_and_not_a_million() {
+    let host = running(greedy(LocalResources::default())).await;
+    let mut connection = host.connect().await;
+    assert_eq!(connection.get("/handles?10000").await, Answer::ok("held"));
+    assert_eq!(connection.get("/handles?1000000").await.status, 500);
+    assert_eq!(connection.get("/handles?10000").await, Answer::ok("held"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_guest_opens_no_more_than_its_part_of_the_processs_files() {
+    let resources = mounting(mount("data", "/data"));
+    let mut request = greedy(resources);
+    request.workload.volumes = vec![empty_dir("data")];
+    let host = running(request).await;
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
+    for _ in 0..2 {
+        let opened: u64 = host.get("/files?10000").await.body.parse().unwrap();
+        assert!((1..=10_000.min(allowed / 8)).contains(&opened), "{opened} of {allowed}");
+    }
+    // Files that are closed do not count.
+    assert_eq!(host.get("/reopen?10000").await, Answer::ok("fine"));
+}
+
+#[tokio::test]
+async fn a_guest_that_leaves_its_request_unread_answers_all_the_same() {
+    let host = running(greedy(LocalResources::default())).await;
+    let body = Full::from(vec![0; 8 << 20]);
+    let request = http::Request::post("/unread").header("host", "test.example").body(body).unwrap();
+    let answer = host.connect().await.send(request).await.unwrap();
+    assert_eq!(Answer::of(answer).await.unwrap(), Answer::ok("not read"));
+    assert_eq!(host.get("/").await, Answer::ok("greedy"));
+}
+
+#[tokio::test]
+async fn a_response_that_is_too_long_too_short_or_unfinished_harms_no_other() {
+    let host = running(greedy(LocalResources::default())).await;
+    // More headers than the host keeps for a guest, and than a client takes.
+    assert_eq!(host.get("/headers?50").await, Answer::ok("many headers"));
+    let answer = host.connect().await.send(get("/headers?100000")).await;
+    assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status() == 500));
+    for path in ["/early", "/unfinished"] {
+        if let Ok(answer) = host.connect().await.send(get(path)).await {
+            let body = within_patience(answer.into_body().collect()).await;
+            assert!(body.is_err(), "{path} looks whole: {body:?}");
+        }
+        assert_eq!(host.get("/").await, Answer::ok("greedy"));
+    }
+    host.end("greedy").await;
+}
+
+#[tokio::test]
+async fn a_guest_that_floods_its_client_waits_and_ends_with_it() {
+    let mut host = running(greedy(LocalResources::default())).await;
+    let mut connection = host.connect().await;
+    let answer = connection.send(get("/flood")).await.unwrap();
+    host.output.entered(1).await;
+    assert_eq!(host.get("/").await, Answer::ok("greedy"));
+    drop((answer, connection));
+    host.end("greedy").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_invocations_run_than_may() {
+    let mut request = greedy(LocalResources::default());
+    request.workload.components[0].max_invocations = 2;
+    let mut host = running(request).await;
+    let mut clients = JoinSet::new();
+    for _ in 0..12 {
+        let mut connection = host.connect().await;
+        clients.spawn(async move { connection.get("/hold").await });
+    }
+    while let Some(answer) = within_patience(clients.join_next()).await {
+        assert_eq!(answer.unwrap(), Answer::ok("held"));
+    }
+    let (mut running, mut most) = (0, 0);
+    for word in host.output.so_far().split_whitespace() {
+        match word {
+            "begin" => running += 1,
+            "end" => running -= 1,
+            word => panic!("{word}"),
+        }
+        most = most.max(running);
+    }
+    assert_eq!((running, most), (0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_line_turns_clients_away() {
+    const PLACES: usize = 1;
+    const LINE: usize = 16;
+    const TOO_MANY: usize = 3;
+    let mut request = greedy(LocalResources::default());
+    request.workload.components[0].max_invocations = i32::try_from(PLACES).unwrap();
+    let mut host = running(request).await;
+    let mut clients = JoinSet::new();
+    for _ in 0..PLACES + LINE + TOO_MANY {
+        let mut connection = host.connect().await;
+        clients.spawn(async move { connection.send(get("/wait")).await });
+    }
+    for _ in 0..TOO_MANY {
+        let answer = within_patience(clients.join_next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(answer.status(), 503);
+        assert!(answer.headers().contains_key(RETRY_AFTER), "{answer:?}");
+    }
+    host.output.entered(1).await;
+    assert_eq!(host.output.so_far(), "", "nobody else should have been let in");
+    // Those in line leave it with their clients.
+    clients.shutdown().await;
+    host.end("greedy").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_ends_at_its_deadline_whether_its_guest_computes_or_waits() {
+    let mut request = greedy(LocalResources::default());
+    request.workload.host_interfaces[0].config = HashMap::from([("request-timeout".to_string(), "200ms".to_string())]);
+    let host = running(request).await;
+    for path in ["/spin", "/wait"] {
+        let answer = host.get(path).await;
+        assert_eq!(answer.status, 504, "{path}");
+        assert!(answer.body.contains("200ms"), "{answer:?}");
+        assert_eq!(host.get("/").await, Answer::ok("greedy"));
+    }
+    // It waits for guests that are left.
+    host.end("greedy").await;
+}
+
+/// A guest with a tenth of a core computes for about a tenth of the time. The bounds are wide: the machine may be busy.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_gets_its_share_of_the_processor_and_no_more() {
+    use std::time::{Duration, Instant};
+
+    let mut host = running(greedy(LocalResources { cpu_limit: 100, ..LocalResources::default() })).await;
+    let mut connection = host.connect().await;
+    let spinner = tokio::spawn(async move { connection.send(get("/turns?1000000")).await.is_ok() });
+    // What may be saved up is spent first.
+    for _ in 0..2 {
+        host.output.find("turns").await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (begun, before) = (Instant::now(), compute_time());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let share = (compute_time() - before).as_secs_f64() / begun.elapsed().as_secs_f64();
+    assert!((0.02..0.2).contains(&share), "{share}");
+    spinner.abort();
+    _ = spinner.await;
+    host.end("greedy").await;
+}
+
+/// Processor time of this process's threads for guests that compute for long.
+#[cfg(target_os = "linux")]
+fn compute_time() -> std::time::Duration {
+    let ticks: u64 = std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok())
+        .filter_map(|stat| {
+            let (name, fields) = stat.split_once(") ")?;
+            let mut fields = fields.split_whitespace().skip(11).map(|field| field.parse::<u64>().unwrap());
+            name.ends_with("(wash-compute").then(|| fields.by_ref().take(2).sum::<u64>())
+        })
+        .sum();
+    // The kernel shows hundredths of a second to programs, whatever it counts with.
+    std::time::Duration::from_millis(ticks * 10)
 }

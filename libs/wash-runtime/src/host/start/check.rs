@@ -105,7 +105,8 @@ pub(super) fn exports(workload: &UnresolvedWorkload) -> Result<(), StartError> {
     }
     if let Some(service) = &workload.service {
         let exports = service.component().exports();
-        if !exports.iter().any(|export| is_run(export)) && exports.len() != 1 {
+        let one_interface = matches!(exports.as_slice(), [only] if only.parse::<WitInterface>().is_ok());
+        if !exports.iter().any(|export| is_run(export)) && !one_interface {
             return Err(StartError::ServiceExports { exports });
         }
     }

@@ -107,7 +107,7 @@ pub(super) fn plan(workload: &UnresolvedWorkload, plugins: &[Arc<dyn HostPlugin>
             }
         }
     }
-    plan.plugins = offers.into_iter().filter_map(|offer| offer.bound_to(workload)).collect();
+    plan.plugins = offers.into_iter().filter_map(|offer| offer.bound_to(workload, &plan.siblings)).collect();
     if problems.is_empty() { Ok(plan) } else { Err(problems) }
 }
 
@@ -171,13 +171,16 @@ impl Offer {
         import.interfaces.iter().all(|name| self.world.iter().any(|offered| offered.covers(import, name)))
     }
 
-    fn bound_to(self, workload: &UnresolvedWorkload) -> Option<PluginLink> {
+    fn bound_to(self, workload: &UnresolvedWorkload, siblings: &[SiblingLink]) -> Option<PluginLink> {
+        let by_sibling =
+            |item: usize, import: &str| siblings.iter().any(|link| link.importer == item && link.import == import);
+        let provides = |name: &String| name.parse().is_ok_and(|interface| self.provides(&interface));
         let items: Vec<usize> = workload
             .items()
             .enumerate()
-            .filter(|(_, (_, item))| {
-                let world = item.world();
-                world.imports.iter().chain(&world.exports).any(|interface| self.provides(interface))
+            .filter(|(index, (_, item))| {
+                let imports = item.component().imports().into_iter().filter(|import| !by_sibling(*index, import));
+                imports.chain(item.component().exports()).any(|name| provides(&name))
             })
             .map(|(index, _)| index)
             .collect();

@@ -19,6 +19,9 @@ impl wasip2::exports::http::incoming_handler::Guest for Greedy {
             "/recurse" => {
                 black_box(recurse(black_box(1)));
             }
+            "/descend" => {
+                black_box(descend(black_box(1)));
+            }
             "/handles" => {
                 for _ in 0..number() {
                     std::mem::forget(Fields::new());
@@ -134,6 +137,12 @@ fn allocate() {
 fn recurse(depth: u64) -> u64 {
     let frame = black_box([depth; 64]);
     recurse(frame[0] + 1) + black_box(frame)[63]
+}
+
+/// Recurses without a frame in memory, so that it is the engine's own stack that ends.
+#[inline(never)]
+fn descend(depth: u64) -> u64 {
+    if depth == 0 { 0 } else { descend(depth + 1).rotate_left(7) ^ depth }
 }
 
 /// Opens the first directory's file `file` so often, and tells how often that worked.

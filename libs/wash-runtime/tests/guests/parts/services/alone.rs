@@ -10,7 +10,7 @@ fn main() {
     match env::var("DO").unwrap_or_default().as_str() {
         "finish" => {}
         "exit-0" => exit(0),
-        "exit-3" => exit(3),
+        "exit-1" => exit(1),
         "trap" => panic!("told to"),
         "spin" => loop {
             black_box(());
