@@ -33,11 +33,17 @@ use wash_runtime::types::{
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 static PROBE: LazyLock<Bytes> = LazyLock::new(|| component_of("tests/guests/probe"));
+static FETCHER: LazyLock<Bytes> = LazyLock::new(|| component_of("tests/guests/fetcher"));
 static HELLO: LazyLock<Bytes> = LazyLock::new(|| component_of("../../templates/http-hello-world"));
 
 /// The component whose paths are ways to behave.
 pub(crate) fn probe() -> Bytes {
     PROBE.clone()
+}
+
+/// The component that sends requests as it is told.
+pub(crate) fn fetcher() -> Bytes {
+    FETCHER.clone()
 }
 
 /// The component that the template builds.

@@ -173,6 +173,8 @@ impl OutgoingHttp {
     /// A connection that waits for a request.
     async fn idle(&self, target: &Target, patience: Duration) -> Option<Connection> {
         while let Some(mut connection) = self.pool.take(&target.origin) {
+            // Behind the I/O driver: if the server has closed the connection, its task knows before the request is sent.
+            tokio::task::yield_now().await;
             if timeout(patience, connection.ready()).await.unwrap_or(false) {
                 return Some(connection);
             }
