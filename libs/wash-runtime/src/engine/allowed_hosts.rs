@@ -326,7 +326,7 @@ mod tests {
             ("*.", NotAHost),
             ("*.127.0.0.1", NotAHost),
             ("[127.0.0.1]", NotAHost),
-            ("[::1", InvalidPort),
+            ("[::1", NotAHost),
             ("example.com/", MoreThanHost),
             ("https://example.com/path", MoreThanHost),
             ("https://example.com//", MoreThanHost),

@@ -129,7 +129,9 @@ async fn answer(request: Request<Incoming>, uploaded: mpsc::UnboundedSender<Byte
             let sum = body.trailers().and_then(|trailers| trailers.get("x-sum")).cloned();
             let mut trailers = HeaderMap::new();
             trailers.insert("x-sum", HeaderValue::from_static("answered"));
-            let body = Full::from(format!("{sum:?}")).with_trailers(std::future::ready(Some(Ok(trailers))));
+            // Of unknown length: HTTP/1.1 has trailers only behind chunks.
+            let frames = [Frame::data(Bytes::from(format!("{sum:?}"))), Frame::trailers(trailers)];
+            let body = StreamBody::new(stream::iter(frames.map(Ok::<_, Infallible>)));
             Response::builder().header("trailer", "x-sum").body(body.boxed_unsync()).unwrap()
         }
         path => panic!("no guest asks for {path}"),

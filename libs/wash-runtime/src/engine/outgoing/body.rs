@@ -3,7 +3,7 @@
 //! A connection is used again only if both have been read to their end; a guest that turns away earlier ends it.
 
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,37 +19,89 @@ use super::failure;
 use super::pool::Pool;
 use super::target::Origin;
 
-/// A request's body. hyper drops it once it has been sent.
-pub(super) struct RequestBody {
-    inner: WasiBody,
-    _unsent: Arc<()>,
+/// A request's body, as a connection gets it. The connection drops it once it has been sent.
+pub(super) struct RequestBody(Arc<Mutex<Sending>>);
+
+/// How far a request's body has come.
+pub(super) struct RequestProgress(Arc<Mutex<Sending>>);
+
+struct Sending {
+    /// The body, as long as somebody may read it: a guest that writes to it learns when nobody does.
+    body: Option<WasiBody>,
+    /// A part of it has been taken out.
+    begun: bool,
+    /// The connection has let go of it.
+    over: bool,
+    /// There is a response, so that it will not be sent again.
+    answered: bool,
 }
 
-/// Tells whether a request's body is still being sent.
-pub(super) struct Unsent(Weak<()>);
-
 impl RequestBody {
-    pub(super) fn new(inner: WasiBody) -> (Self, Unsent) {
-        let unsent = Arc::new(());
-        let watch = Unsent(Arc::downgrade(&unsent));
-        (Self { inner, _unsent: unsent }, watch)
+    pub(super) fn new(body: WasiBody) -> (Self, RequestProgress) {
+        let sending = Sending { body: Some(body), begun: false, over: false, answered: false };
+        let sending = Arc::new(Mutex::new(sending));
+        (Self(Arc::clone(&sending)), RequestProgress(sending))
     }
+}
+
+impl RequestProgress {
+    /// The whole body, if the connection that had it has taken nothing out of it.
+    pub(super) fn again(&self) -> Option<RequestBody> {
+        let mut sending = lock(&self.0);
+        if sending.begun || !sending.over || sending.body.is_none() {
+            return None;
+        }
+        sending.over = false;
+        Some(RequestBody(Arc::clone(&self.0)))
+    }
+
+    /// The server has answered.
+    pub(super) fn answered(&self) {
+        let mut sending = lock(&self.0);
+        sending.answered = true;
+        if sending.over {
+            sending.body = None;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        lock(&self.0).over
+    }
+}
+
+fn lock(sending: &Mutex<Sending>) -> MutexGuard<'_, Sending> {
+    // A body that has panicked is not read again: its connection goes with it.
+    sending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let mut sending = lock(&self.0);
+        let Some(body) = &mut sending.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        sending.begun |= frame.is_some();
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        lock(&self.0).body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        lock(&self.0).body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let mut sending = lock(&self.0);
+        sending.over = true;
+        if sending.begun || sending.answered {
+            sending.body = None;
+        }
     }
 }
 
@@ -58,7 +110,7 @@ pub(super) struct Lease {
     pub(super) connection: Connection,
     pub(super) origin: Origin,
     pub(super) pool: Arc<Pool>,
-    pub(super) request_body: Unsent,
+    pub(super) request: RequestProgress,
 }
 
 impl Lease {
@@ -67,10 +119,6 @@ impl Lease {
         if self.connection.share().is_none() {
             self.pool.put(self.origin, self.connection);
         }
-    }
-
-    fn is_sent(&self) -> bool {
-        self.request_body.0.strong_count() == 0
     }
 }
 
@@ -108,7 +156,7 @@ impl ResponseBody {
         self.silence = None;
         self.state = match std::mem::replace(&mut self.state, State::Over) {
             State::Reading { lease, .. } | State::Read(lease) => {
-                if lease.is_sent() {
+                if lease.request.is_over() {
                     lease.give_back();
                     State::Over
                 } else {

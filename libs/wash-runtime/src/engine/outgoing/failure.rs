@@ -51,7 +51,7 @@ pub(super) fn of_exchange(err: &hyper::Error) -> Error {
 /// The connection failed in the middle of a response's body.
 pub(super) fn of_body(err: &hyper::Error) -> Error {
     record(err);
-    if err.is_incomplete_message() {
+    if err.is_incomplete_message() || io_in(err).is_some_and(|err| err.kind() == ErrorKind::UnexpectedEof) {
         return Error::HttpResponseIncomplete;
     }
     of_io_in(err).unwrap_or(Error::HttpProtocolError)
@@ -62,16 +62,14 @@ fn record(err: &hyper::Error) {
     tracing::debug!("a guest's request failed: {err}: {cause}");
 }
 
-/// The failure of reading or writing that is behind an error.
 fn of_io_in(err: &hyper::Error) -> Option<Error> {
-    let mut source = err.source();
-    while let Some(err) = source {
-        if let Some(err) = err.downcast_ref::<io::Error>() {
-            return of_tls_in(err).or(Some(Error::ConnectionTerminated));
-        }
-        source = err.source();
-    }
-    None
+    let err = io_in(err)?;
+    of_tls_in(err).or(Some(Error::ConnectionTerminated))
+}
+
+/// The failure of reading or writing that is behind an error.
+fn io_in(err: &hyper::Error) -> Option<&io::Error> {
+    std::iter::successors(err.source(), |err| (**err).source()).find_map(|err| err.downcast_ref())
 }
 
 fn of_tls_in(err: &io::Error) -> Option<Error> {

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, RequestOptions, Result as HttpResult, WasiBody, WasiHttpHooks};
 
-use self::body::{Lease, RequestBody, ResponseBody};
+use self::body::{Lease, RequestBody, RequestProgress, ResponseBody};
 use self::connect::{Connector, Resolver, SystemResolver};
 use self::connection::{Connection, SendError};
 use self::pool::{Pool, PoolLimits};
@@ -133,10 +133,11 @@ impl OutgoingHttp {
         let place = self.place().await?;
         let timeouts = Timeouts::of(options);
         let (parts, body) = request.into_parts();
-        let (body, request_body) = RequestBody::new(body);
-        let Answer { response, connection } =
-            self.exchange(Request::from_parts(parts, body), &target, &timeouts).await?;
-        let lease = Lease { connection, origin: target.origin, pool: Arc::clone(&self.pool), request_body };
+        let (body, progress) = RequestBody::new(body);
+        let request = Request::from_parts(parts, body);
+        let Answer { response, connection } = self.exchange(request, &progress, &target, &timeouts).await?;
+        progress.answered();
+        let lease = Lease { connection, origin: target.origin, pool: Arc::clone(&self.pool), request: progress };
         Ok(response.map(|incoming| ResponseBody::new(incoming, lease, place, timeouts.between_bytes).boxed_unsync()))
     }
 
@@ -151,17 +152,21 @@ impl OutgoingHttp {
     async fn exchange(
         &self,
         request: Request<RequestBody>,
+        progress: &RequestProgress,
         target: &Target,
         timeouts: &Timeouts,
     ) -> HttpResult<Answer> {
         let request = match self.idle(target, timeouts.connect.min(READY_TIMEOUT)).await {
             None => request,
-            Some(connection) => match send(connection, request, target, timeouts).await {
-                Ok(answer) => return Ok(answer),
-                // The server had closed it meanwhile. That can happen but once: a new connection has not been idle.
-                Err(SendError { unsent: Some(request), .. }) => *request,
-                Err(SendError { reason, unsent: None }) => return Err(reason),
-            },
+            Some(connection) => {
+                let head = repeatable(&request);
+                match send(connection, request, target, timeouts).await {
+                    Ok(answer) => return Ok(answer),
+                    // The server may have closed it at the same moment. It cannot do so twice: a new connection has
+                    // never been idle.
+                    Err(err) => again(err, head, progress)?,
+                }
+            }
         };
         let connection = self.connector.connect(target, timeouts.connect).await?;
         if let Some(shared) = connection.share() {
@@ -186,6 +191,29 @@ impl OutgoingHttp {
 impl std::fmt::Debug for OutgoingHttp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OutgoingHttp").field("places", &self.places.available_permits()).finish_non_exhaustive()
+    }
+}
+
+/// A request's head, if it does not matter how often the server sees it.
+fn repeatable<B>(request: &Request<B>) -> Option<Request<()>> {
+    if !request.method().is_idempotent() {
+        return None;
+    }
+    let mut head = Request::new(());
+    head.method_mut().clone_from(request.method());
+    head.headers_mut().clone_from(request.headers());
+    Some(head)
+}
+
+/// The request once more, if that is safe: nothing of it has been sent, or RFC 9110, section 9.2.2 allows it.
+fn again(failed: SendError, head: Option<Request<()>>, progress: &RequestProgress) -> HttpResult<Request<RequestBody>> {
+    match (failed.unsent, failed.reason) {
+        (Some(request), _) => Ok(*request),
+        (None, Error::ConnectionTerminated) => {
+            let body = progress.again();
+            head.zip(body).map(|(head, body)| head.map(|()| body)).ok_or(Error::ConnectionTerminated)
+        }
+        (None, reason) => Err(reason),
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Empty};
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Empty, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -269,4 +269,37 @@ async fn a_request_that_was_not_sent_comes_back() {
     let target = Target::of(&request).unwrap();
     let failed = within_patience(connection.send(request, &target)).await.err().unwrap();
     assert!(failed.unsent.is_some() && matches!(failed.reason, Error::ConnectionTerminated), "{:?}", failed.reason);
+}
+
+/// Answers one request on each connection and closes it with the next one unread.
+async fn one_answer_each() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut next = vec![0; 64 << 10];
+        while let Ok((mut stream, _)) = listener.accept().await {
+            _ = stream.read(&mut next).await;
+            _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ntext").await;
+            // Something of the next request has to be there, so that it was sent.
+            _ = stream.read(&mut next).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn only_what_may_be_repeated_is_sent_again() {
+    let url = format!("http://{}/", one_answer_each().await);
+    let outgoing = with_names(answers(&[]));
+    assert_eq!(fetch(&outgoing, &url).await.unwrap(), "text");
+    assert_eq!(fetch(&outgoing, &url).await.unwrap(), "text");
+    let mut post = get(&url);
+    *post.method_mut() = Method::POST;
+    let posted = within_patience(outgoing.send(post, None, &allowed(&[]))).await;
+    assert!(matches!(posted, Err(Error::ConnectionTerminated)), "{posted:?}");
+    // Nor is a body sent again that has been begun.
+    assert_eq!(fetch(&outgoing, &url).await.unwrap(), "text");
+    let body = Full::from("body").map_err(|never| match never {}).boxed_unsync();
+    let put = within_patience(outgoing.send(Request::put(&url).body(body).unwrap(), None, &allowed(&[]))).await;
+    assert!(matches!(put, Err(Error::ConnectionTerminated)), "{put:?}");
 }
