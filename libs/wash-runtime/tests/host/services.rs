@@ -81,7 +81,8 @@ async fn a_service_that_recovers_goes_on() {
     service.local_resources.volume_mounts = vec![mount("state", "/state")];
     host.deploy(request).await;
     while !matches!(next(&mut events).await, HostEvent::ServiceCompleted { .. }) {}
-    let runs: Vec<_> = host.output.so_far().lines().filter(|line| line.starts_with("run ")).map(str::to_string).collect();
+    let runs: Vec<_> =
+        host.output.so_far().lines().filter(|line| line.starts_with("run ")).map(str::to_string).collect();
     assert_eq!(runs, ["run 0", "run 1", "run 2"]);
 }
 
