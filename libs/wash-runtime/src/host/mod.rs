@@ -466,6 +466,7 @@ impl Host {
             self.retire(running, Duration::ZERO).await;
             return Err(StartError::HostStopped.into());
         }
+        running.workload.refill();
         // Only now, so that nobody hears of the service before the workload. A stop may have taken it already.
         if let Some(service) = &mut *locked(&running.service) {
             service.begin();

@@ -1,14 +1,17 @@
 //! Many guests at once, and guests that take too much.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use http_body_util::{BodyExt, Full};
 use tokio::task::JoinSet;
+use wash_runtime::host::HostApi;
 use wash_runtime::types::{LocalResources, WorkloadStartRequest};
 
 use crate::support::{
-    Answer, TestHost, empty_dir, get, mount, mounting, part_component, probe, within_patience, workload_of,
+    Answer, TestHost, empty_dir, environment, get, mount, mounting, part_component, probe, request, within_patience,
+    workload_of,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -246,4 +249,25 @@ fn compute_time() -> std::time::Duration {
         .sum();
     // The kernel shows hundredths of a second to programs, whatever it counts with.
     std::time::Duration::from_millis(ticks * 10)
+}
+
+#[tokio::test]
+async fn instances_are_made_in_advance_up_to_the_pool_size() {
+    let host = TestHost::start().await;
+    let mut request = request("x", probe(), environment(&[("VERSION", "1")]));
+    request.workload.components[0].pool_size = 3;
+    host.host.workload_start(request).await.unwrap();
+    let alive = || host.host.metrics().pool.unwrap().component_instances;
+    let filled = || async {
+        while alive() != 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within_patience(filled()).await;
+    for _ in 0..5 {
+        assert_eq!(host.get("/version").await, Answer::ok("1"));
+    }
+    within_patience(filled()).await;
+    host.end("x").await;
+    assert_eq!(alive(), 0);
 }

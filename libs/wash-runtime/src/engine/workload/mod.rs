@@ -4,14 +4,13 @@
 //! business.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use wasmtime::Store;
 use wasmtime::component::Instance;
-use wasmtime_wasi_http::p2::bindings::Proxy;
 
 use super::admission::Admission;
 use super::ctx::{Ctx, new_store};
@@ -21,13 +20,12 @@ use crate::host::http::RequestObserver;
 use crate::host::metrics::WorkloadMetrics;
 use crate::wit::WitInterface;
 
+mod instances;
 mod item;
 
+use instances::Instances;
 pub(crate) use item::SERVICE_ID;
 pub use item::{ItemBase, UnresolvedWorkload, WorkloadComponent, WorkloadItem, WorkloadService};
-
-/// Instances that wait for their next request.
-const MOST_IDLE_INSTANCES: usize = 256;
 
 /// More invocations than one workload can have in flight: what holds all of these permits holds the workload alone.
 const ALL_INVOCATIONS: u32 = 1 << 28;
@@ -69,15 +67,8 @@ pub struct ResolvedWorkload {
     admissions: Vec<Admission>,
     invocations: Arc<Semaphore>,
     cancelled: watch::Sender<bool>,
-    idle: Mutex<Vec<HandlerInstance>>,
+    instances: Instances,
     metrics: WorkloadMetrics,
-}
-
-/// An instance of the component that answers HTTP requests.
-pub(crate) struct HandlerInstance {
-    pub(crate) store: Store<Ctx>,
-    pub(crate) proxy: Proxy,
-    answered: u32,
 }
 
 /// What a workload's entry for `wasi:http` says.
@@ -88,6 +79,8 @@ pub(crate) struct HttpOptions {
     pub(crate) request_timeout: Option<Duration>,
     /// How many requests one instance answers before it is thrown away.
     pub(crate) instance_reuse: u32,
+    /// How many instances are made in advance.
+    pub(crate) instances_ready: usize,
     /// Who watches the requests.
     pub(crate) observer: Option<Arc<dyn RequestObserver>>,
 }
@@ -121,7 +114,7 @@ impl ResolvedWorkload {
             admissions,
             invocations: Arc::new(Semaphore::new(ALL_INVOCATIONS as usize)),
             cancelled: watch::Sender::new(false),
-            idle: Mutex::new(Vec::new()),
+            instances: Instances::default(),
             metrics: WorkloadMetrics::default(),
         })
     }
@@ -217,36 +210,6 @@ impl ResolvedWorkload {
         self.admissions.get(self.handler()?.item)
     }
 
-    /// An instance for a request: a fresh one, or where the workload allows it one that has answered others.
-    pub(crate) async fn take_instance(&self, schedule: Arc<Schedule>) -> wasmtime::Result<HandlerInstance> {
-        if self.http.instance_reuse > 1
-            && let Some(mut instance) = self.idle().pop()
-        {
-            instance.store.data_mut().set_schedule(schedule);
-            return Ok(instance);
-        }
-        let Some(handler) = self.handler() else { wasmtime::bail!("the workload answers no HTTP requests") };
-        let mut store = new_store(&self.linked, handler.item, schedule)?;
-        let proxy = handler.proxy.instantiate_async(&mut store).await?;
-        Ok(HandlerInstance { store, proxy, answered: 0 })
-    }
-
-    /// Takes back an instance that has answered a request without failing.
-    pub(crate) fn give_back(&self, mut instance: HandlerInstance) {
-        instance.answered += 1;
-        if instance.answered < self.http.instance_reuse {
-            let mut idle = self.idle();
-            if idle.len() < MOST_IDLE_INSTANCES {
-                idle.push(instance);
-            }
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<HandlerInstance>> {
-        // Each change is a single step, so a poisoned list is still whole.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Joins the invocations in flight, unless the workload no longer takes any.
     pub(crate) fn begin(self: &Arc<Self>) -> Option<InFlight> {
         let permit = Arc::clone(&self.invocations).try_acquire_owned().ok()?;
@@ -268,7 +231,7 @@ impl ResolvedWorkload {
             }
         };
         self.invocations.close();
-        self.idle().clear();
+        self.instances.clear();
         ended
     }
 

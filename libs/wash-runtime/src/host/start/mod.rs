@@ -222,7 +222,8 @@ impl Resolver {
         let WorkloadStartRequest { workload_id, workload } = request;
         check::names(&workload)?;
         check::host_interfaces(&workload, &self.plugins)?;
-        let http = self.http_options(&workload)?;
+        let mut http = self.http_options(&workload)?;
+        let pool_sizes: Vec<i32> = workload.components.iter().map(|component| component.pool_size).collect();
         let volumes = Volumes::prepare(&workload.volumes, &self.host_path_roots)?;
         let admissions =
             workload.components.iter().map(|component| Admission::new(component.max_invocations)).collect();
@@ -237,6 +238,8 @@ impl Resolver {
         };
         let resolved = match linked {
             Ok(linked) => {
+                let pool_size = linked.handler.as_ref().and_then(|handler| pool_sizes.get(handler.item));
+                http.instances_ready = pool_size.map_or(0, |size| usize::try_from(*size).unwrap_or(0));
                 let workload = ResolvedWorkload::new(linked, http, admissions);
                 self.prove(&workload, &bound).await.map(|()| workload)
             }
@@ -257,6 +260,7 @@ impl Resolver {
             request_timeout: self.request_timeout,
             instance_reuse: self.instance_reuse,
             observer: self.request_observer.clone(),
+            instances_ready: 0,
         };
         if let Some(entry) = http_entry(&workload.host_interfaces) {
             check::http_config(entry, &mut options)?;
