@@ -182,10 +182,11 @@ pub(crate) struct CacheDir {
 
 /// Look after the compiled code that hosts keep
 #[derive(Debug, Subcommand)]
+#[command(after_help = CACHE_AFTER_HELP)]
 pub(crate) enum Cache {
     /// List what is kept, the latest used first
     List(CacheDir),
-    /// Remove what has not been used for longest until the rest fits
+    /// Remove what has not been used for long
     Prune(Prune),
     /// Remove everything
     Clear(CacheDir),
@@ -197,9 +198,13 @@ pub(crate) enum Cache {
 
 #[derive(Args, Debug)]
 pub(crate) struct Prune {
-    /// How much may stay, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 0)]
-    pub(crate) max_size: u64,
+    /// How much may stay, in MiB: what has not been used for longest goes first
+    #[arg(long, value_name = "MIB", required_unless_present = "max_age")]
+    pub(crate) max_size: Option<u64>,
+
+    /// Remove what has not been used for so long, such as 30days
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_age: Option<String>,
 
     #[command(flatten)]
     pub(crate) cache: CacheDir,
@@ -217,6 +222,12 @@ Exit status:
   0    done; a host that was ended by Ctrl-C or SIGTERM, after the requests in flight
   1    something could not be started, or the function that was called failed
   2    the command line, the configuration or a document is wrong";
+
+const CACHE_AFTER_HELP: &str = "\
+Examples:
+  wash host cache list                     What is kept, the latest used first
+  wash host cache prune --max-age 30days   Remove what has not been used for a month
+  wash host cache verify                   Remove what is damaged";
 
 const RUN_AFTER_HELP: &str = "\
 Examples:

@@ -4,6 +4,7 @@ use std::env;
 
 use washlib_cli::{CommandError, GlobalArgs, RecordLayer, Tool, Ui};
 
+use crate::cache;
 use crate::cli::{Host, HostCommand};
 use crate::command_error;
 use crate::run;
@@ -40,6 +41,6 @@ fn dispatch(args: Host, ui: &Ui, telemetry: Option<&Telemetry>) -> Result<(), Co
     }
     match args.command {
         HostCommand::Run(run) => run::run(&run, &args.global, ui, telemetry),
-        HostCommand::Cache(_) => Err(CommandError::failure("the cache of compiled code is not there yet")),
+        HostCommand::Cache(command) => cache::cache(&command, ui),
     }
 }

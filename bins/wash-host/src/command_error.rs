@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use wash_runtime::engine::code_cache::CodeCacheError;
 use wash_runtime::host::StartError;
 use wash_runtime::host::http::{BindError, TlsError};
 use wash_runtime::host::invoke::InvokeError;
@@ -106,6 +107,23 @@ pub(crate) fn admin(address: SocketAddr, source: io::Error) -> CommandError {
 /// What the environment asks for and cannot be sent.
 pub(crate) fn telemetry(err: TelemetryError) -> CommandError {
     CommandError::usage(err).hint("OTEL_SDK_DISABLED=true switches OpenTelemetry off")
+}
+
+/// What the cache of compiled code could not do.
+pub(crate) fn cache(err: CodeCacheError) -> CommandError {
+    let hint = match &err {
+        CodeCacheError::WritableByOthers { path, .. } => {
+            Some(format!("`chmod 700 {}` keeps others out", path.display()))
+        }
+        CodeCacheError::ForeignOwner { .. } => Some("name a folder of your own with --cache-dir".to_owned()),
+        _ => None,
+    };
+    CommandError::failure(err).hint_if_some(hint)
+}
+
+/// Nobody knows where the user's caches are.
+pub(crate) fn no_cache_folder() -> CommandError {
+    CommandError::usage("neither XDG_CACHE_HOME nor HOME says where caches are").hint("name a folder with --cache-dir")
 }
 
 /// What the host itself could not do.

@@ -1,6 +1,7 @@
 //! `wash host`: run workloads on this machine and serve them.
 
 mod admin;
+mod cache;
 mod cli;
 mod command;
 mod command_error;

@@ -6,12 +6,14 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use wash_runtime::engine::code_cache::CodeCache;
 use wash_runtime::host::http::TlsConfig;
 use wash_runtime::types::{LocalResources, Volume, VolumeType, WorkloadStartRequest};
 use washlib_build::CancelToken;
 use washlib_cli::{CommandError, GlobalArgs, Ui};
 
-use crate::cli::{Listening, Run};
+use crate::cache;
+use crate::cli::{HostOptions, Listening, Run};
 use crate::command_error;
 use crate::documents::{self, Documents};
 use crate::interrupts::Interrupts;
@@ -81,6 +83,7 @@ async fn run_until_the_end(
         admin_addr: args.listening.admin_addr,
         max_instances: args.host.max_instances,
         telemetry,
+        code_cache: code_cache(&args.host, &report)?,
     };
     if let Some(call) = &args.invoke {
         let [request] =
@@ -90,6 +93,24 @@ async fn run_until_the_end(
         return serve::invoke(&plan, request, call, timeout, &report, &interrupts).await;
     }
     serve::serve(&plan, routing::assign_hosts(requests), &report, &interrupts, begun).await
+}
+
+/// Where compiled code is kept. Without such a place the host only starts more slowly, unless somebody has named one.
+fn code_cache(options: &HostOptions, report: &Report) -> Result<Option<CodeCache>, CommandError> {
+    if options.no_cache {
+        return Ok(None);
+    }
+    if let Some(directory) = &options.cache.cache_dir {
+        return CodeCache::open(directory).map(Some).map_err(command_error::cache);
+    }
+    let Some(directory) = cache::default_directory() else { return Ok(None) };
+    match CodeCache::open(&directory) {
+        Ok(cache) => Ok(Some(cache)),
+        Err(err) => {
+            report.warn(&format!("compiled code is not kept: {err}"))?;
+            Ok(None)
+        }
+    }
 }
 
 fn tls(listening: &Listening) -> Option<TlsConfig> {

@@ -11,6 +11,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use wash_runtime::engine::Engine;
+use wash_runtime::engine::code_cache::CodeCache;
 use wash_runtime::host::events::HostEvent;
 use wash_runtime::host::http::{DynamicRouter, HttpServer, TlsConfig};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder};
@@ -39,6 +40,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) admin_addr: Option<SocketAddr>,
     pub(crate) max_instances: Option<u32>,
     pub(crate) telemetry: Option<&'a Telemetry>,
+    pub(crate) code_cache: Option<CodeCache>,
 }
 
 impl Plan<'_> {
@@ -46,6 +48,10 @@ impl Plan<'_> {
         let engine = Engine::builder();
         let engine = match self.max_instances {
             Some(instances) => engine.with_max_instances(instances),
+            None => engine,
+        };
+        let engine = match &self.code_cache {
+            Some(cache) => engine.with_code_cache(cache.clone()),
             None => engine,
         };
         let engine = engine.build().map_err(command_error::host)?;

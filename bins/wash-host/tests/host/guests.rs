@@ -11,7 +11,12 @@ pub(crate) fn hello() -> PathBuf {
 
 /// A component whose paths are ways to behave.
 pub(crate) fn probe() -> PathBuf {
-    washlib_test::guest::build(&root().join("libs/wash-runtime/tests/guests/probe"))
+    of_runtime("probe")
+}
+
+/// A component of the runtime's own tests.
+pub(crate) fn of_runtime(name: &str) -> PathBuf {
+    washlib_test::guest::build(&root().join("libs/wash-runtime/tests/guests").join(name))
 }
 
 pub(crate) fn root() -> PathBuf {

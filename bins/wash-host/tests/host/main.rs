@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "what a failed test knows about its server")]
 
 mod admin;
+mod caching;
 mod components;
 mod documents;
 mod guests;
@@ -12,3 +13,6 @@ mod projects;
 mod refusing;
 mod server;
 mod stopping;
+mod storage;
+mod telemetry;
+mod tls;

@@ -158,9 +158,14 @@ impl Drop for Server {
 
 /// Sends a request on a connection of its own.
 pub(crate) fn request(address: SocketAddr, method: &str, host: &str, path: &str) -> Answer {
+    request_with(address, method, host, path, "")
+}
+
+/// The same with more lines in the request's head.
+pub(crate) fn request_with(address: SocketAddr, method: &str, host: &str, path: &str, lines: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nhost: {host}\r\n{lines}connection: close\r\n\r\n").unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     let text = String::from_utf8(bytes).unwrap();

@@ -55,7 +55,8 @@ impl Collector {
         let mut came = Vec::new();
         while !missing.is_empty() {
             let Ok((path, body)) = self.received.recv_timeout(PATIENCE) else {
-                let missing: Vec<_> = missing.iter().map(|(path, part)| (path, String::from_utf8_lossy(part))).collect();
+                let missing: Vec<_> =
+                    missing.iter().map(|(path, part)| (path, String::from_utf8_lossy(part))).collect();
                 panic!("{missing:?} should come after {came:?}");
             };
             missing.retain(|(wanted, part)| *wanted != path || !body.windows(part.len()).any(|window| window == *part));
@@ -160,5 +161,5 @@ fn a_protocol_that_is_none_is_refused() {
         .assert_code(2)
         .assert_stderr_has("`carrier-pigeon` in OTEL_EXPORTER_OTLP_PROTOCOL is not `grpc` or `http/protobuf`");
     // A command that runs no host needs no collector.
-    sandbox.run("wash-host", ["cache", "path"]);
+    sandbox.run("wash-host", ["cache", "path"]).assert_success();
 }
