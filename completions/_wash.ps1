@@ -150,7 +150,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List what is kept, the latest used first')
-            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what has not been used for longest until the rest fits')
+            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what has not been used for long')
             [CompletionResult]::new('clear', 'clear', [CompletionResultType]::ParameterValue, 'Remove everything')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everything that is kept, and remove what is damaged')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the folder')
@@ -173,7 +173,8 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             break
         }
         'wash;host;cache;prune' {
-            [CompletionResult]::new('--max-size', '--max-size', [CompletionResultType]::ParameterName, 'How much may stay, in MiB')
+            [CompletionResult]::new('--max-size', '--max-size', [CompletionResultType]::ParameterName, 'How much may stay, in MiB: what has not been used for longest goes first')
+            [CompletionResult]::new('--max-age', '--max-age', [CompletionResultType]::ParameterName, 'Remove what has not been used for so long, such as 30days')
             [CompletionResult]::new('--cache-dir', '--cache-dir', [CompletionResultType]::ParameterName, 'Where compiled code is kept, instead of `wash/code` in the user''s cache folder')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
@@ -235,7 +236,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
         }
         'wash;host;cache;help' {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List what is kept, the latest used first')
-            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what has not been used for longest until the rest fits')
+            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what has not been used for long')
             [CompletionResult]::new('clear', 'clear', [CompletionResultType]::ParameterValue, 'Remove everything')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everything that is kept, and remove what is damaged')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the folder')
@@ -271,7 +272,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
         }
         'wash;host;help;cache' {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List what is kept, the latest used first')
-            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what has not been used for longest until the rest fits')
+            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what has not been used for long')
             [CompletionResult]::new('clear', 'clear', [CompletionResultType]::ParameterValue, 'Remove everything')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everything that is kept, and remove what is damaged')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the folder')
@@ -355,7 +356,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
         }
         'wash;help;host;cache' {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List what is kept, the latest used first')
-            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what has not been used for longest until the rest fits')
+            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what has not been used for long')
             [CompletionResult]::new('clear', 'clear', [CompletionResultType]::ParameterValue, 'Remove everything')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everything that is kept, and remove what is damaged')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the folder')

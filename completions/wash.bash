@@ -837,13 +837,17 @@ _wash() {
             return 0
             ;;
         wash__subcmd__host__subcmd__cache__subcmd__prune)
-            opts="-C -o -l -h --max-size --cache-dir --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-C -o -l -h --max-size --max-age --cache-dir --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-age)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

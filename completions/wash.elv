@@ -142,7 +142,7 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
             cand list 'List what is kept, the latest used first'
-            cand prune 'Remove what has not been used for longest until the rest fits'
+            cand prune 'Remove what has not been used for long'
             cand clear 'Remove everything'
             cand verify 'Check everything that is kept, and remove what is damaged'
             cand path 'Print the folder'
@@ -163,7 +163,8 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'wash;host;cache;prune'= {
-            cand --max-size 'How much may stay, in MiB'
+            cand --max-size 'How much may stay, in MiB: what has not been used for longest goes first'
+            cand --max-age 'Remove what has not been used for so long, such as 30days'
             cand --cache-dir 'Where compiled code is kept, instead of `wash/code` in the user''s cache folder'
             cand -C 'Run as if started in this folder'
             cand -o 'How to print the result'
@@ -221,7 +222,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;host;cache;help'= {
             cand list 'List what is kept, the latest used first'
-            cand prune 'Remove what has not been used for longest until the rest fits'
+            cand prune 'Remove what has not been used for long'
             cand clear 'Remove everything'
             cand verify 'Check everything that is kept, and remove what is damaged'
             cand path 'Print the folder'
@@ -248,7 +249,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;host;help;cache'= {
             cand list 'List what is kept, the latest used first'
-            cand prune 'Remove what has not been used for longest until the rest fits'
+            cand prune 'Remove what has not been used for long'
             cand clear 'Remove everything'
             cand verify 'Check everything that is kept, and remove what is damaged'
             cand path 'Print the folder'
@@ -318,7 +319,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;help;host;cache'= {
             cand list 'List what is kept, the latest used first'
-            cand prune 'Remove what has not been used for longest until the rest fits'
+            cand prune 'Remove what has not been used for long'
             cand clear 'Remove everything'
             cand verify 'Check everything that is kept, and remove what is damaged'
             cand path 'Print the folder'

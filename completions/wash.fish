@@ -157,7 +157,7 @@ complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcomma
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from cache" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from cache" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from cache" -f -a "list" -d 'List what is kept, the latest used first'
-complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove what has not been used for longest until the rest fits'
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove what has not been used for long'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from cache" -f -a "clear" -d 'Remove everything'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from cache" -f -a "verify" -d 'Check everything that is kept, and remove what is damaged'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from cache" -f -a "path" -d 'Print the folder'
