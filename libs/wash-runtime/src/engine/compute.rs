@@ -5,7 +5,7 @@
 
 use std::io;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{self, Builder, Runtime};
 use tokio::task::JoinHandle;
 
 /// How far the threads stand back: about a tenth of an ordinary thread's weight.
@@ -28,6 +28,11 @@ impl Compute {
             .on_thread_start(stand_back)
             .build()?;
         Ok(Self { runtime: Some(runtime) })
+    }
+
+    /// Which runtime the threads are.
+    pub(crate) fn runtime_id(&self) -> Option<runtime::Id> {
+        self.runtime.as_ref().map(|runtime| runtime.handle().id())
     }
 
     /// Goes on with a guest on these threads.

@@ -1,8 +1,8 @@
 //! Where an IP address leads that a guest names: to a loopback, out of the machine, or nowhere.
 //!
 //! It looks at addresses alone, not at ports, names or who asks, and decides nothing: what a loopback is to a guest is
-//! for the caller to say. The ranges are those of the IANA special-purpose
-//! registries, and the addresses at which cloud providers hand out credentials.
+//! for the caller to say. The ranges are those of the IANA special-purpose registries, and the addresses at which cloud
+//! providers hand out credentials.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

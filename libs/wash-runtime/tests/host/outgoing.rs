@@ -54,9 +54,12 @@ async fn requests_after_one_another_share_a_connection() {
     let spoken = format!("HTTP/1.1 host={} authority=", upstream.address);
     let answer = tell(&mut connection, "/again", &upstream.url("/spoken"), &[("x-times", "3")]).await;
     assert_eq!(answer, Answer::ok(&[spoken.as_str(); 3].join(",")));
-    // The next one comes from another instance.
-    assert_eq!(tell(&mut connection, "/fetch", &upstream.url("/spoken"), &[]).await, Answer::ok(&spoken));
     assert_eq!(upstream.accepted(), 1);
+    // Each of these comes from another instance. One that is taken for slow may get a connection to itself.
+    for _ in 0..10 {
+        assert_eq!(tell(&mut connection, "/fetch", &upstream.url("/spoken"), &[]).await, Answer::ok(&spoken));
+    }
+    assert!(upstream.accepted() < 10, "{} connections", upstream.accepted());
 }
 
 #[tokio::test]

@@ -9,16 +9,16 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, RequestOptions, Result as HttpResult, WasiBody, WasiHttpHooks};
 
 use self::body::{Lease, RequestBody, RequestProgress, ResponseBody};
-use self::connect::{Connector, Resolver, SystemResolver};
+use self::connect::{Connector, SystemResolver};
 use self::connection::{Connection, SendError};
 use self::pool::{Pool, PoolLimits};
 use self::target::Target;
+use super::Engine;
 use super::allowed_hosts::{AllowedHosts, Verdict};
 
 mod body;
@@ -100,17 +100,15 @@ struct Answer {
 }
 
 impl OutgoingHttp {
-    pub(crate) fn new(trust: &Arc<ClientConfig>, egress: &Egress) -> Self {
-        Self::with(trust, egress, Box::new(SystemResolver::default()), PoolLimits::default())
+    pub(crate) fn new(engine: &Engine, egress: &Egress) -> Self {
+        let resolver = Box::new(SystemResolver::default());
+        let connector = Connector::new(Arc::clone(engine.trust()), egress.loopback, resolver);
+        let slow = engine.compute().runtime_id();
+        Self::with(connector, Pool::new(PoolLimits::default(), slow, egress.closing.subscribe()), egress)
     }
 
-    fn with(trust: &Arc<ClientConfig>, egress: &Egress, resolver: Box<dyn Resolver>, limits: PoolLimits) -> Self {
-        Self {
-            connector: Connector::new(Arc::clone(trust), egress.loopback, resolver),
-            pool: Pool::new(limits, egress.closing.subscribe()),
-            places: Arc::new(Semaphore::new(egress.max_requests)),
-            place_patience: PLACE_PATIENCE,
-        }
+    fn with(connector: Connector, pool: Arc<Pool>, egress: &Egress) -> Self {
+        Self { connector, pool, places: Arc::new(Semaphore::new(egress.max_requests)), place_patience: PLACE_PATIENCE }
     }
 
     /// Sends a request, if it may leave, and waits for the head of its response.

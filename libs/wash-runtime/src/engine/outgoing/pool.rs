@@ -1,12 +1,13 @@
 //! Connections that wait for their next request.
 //!
-//! A connection is used again only on the runtime that drives it: from another one it would have to wait for the guests
-//! of both. How many there are is bounded for each server and altogether, and none is kept for long.
+//! A connection is best used again on the runtime that drives it. Threads for guests that compute for long drive theirs
+//! for themselves alone: others would have to wait behind those guests. How many connections there are is bounded for
+//! each server and altogether, and none is kept for long.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{self, Handle};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -33,6 +34,8 @@ impl Default for PoolLimits {
 /// One workload's connections.
 pub(super) struct Pool {
     limits: PoolLimits,
+    /// The runtime of guests that compute for long.
+    slow: Option<runtime::Id>,
     /// Becomes true when the host stops.
     closing: watch::Receiver<bool>,
     idle: Mutex<Idle>,
@@ -53,19 +56,20 @@ struct Kept {
 }
 
 impl Pool {
-    pub(super) fn new(limits: PoolLimits, closing: watch::Receiver<bool>) -> Arc<Self> {
-        Arc::new(Self { limits, closing, idle: Mutex::default() })
+    pub(super) fn new(limits: PoolLimits, slow: Option<runtime::Id>, closing: watch::Receiver<bool>) -> Arc<Self> {
+        Arc::new(Self { limits, slow, closing, idle: Mutex::default() })
     }
 
-    /// A connection to this server that the current runtime drives, preferably the one used last.
+    /// A connection to this server: preferably one that the current runtime drives, and the one used last.
     pub(super) fn take(&self, origin: &Origin) -> Option<Connection> {
-        let runtime = Handle::try_current().ok()?.id();
+        let here = Handle::try_current().ok()?.id();
         let mut idle = self.idle();
         idle.connections.retain(|kept| !kept.connection.is_closed());
-        let position = idle
-            .connections
-            .iter()
-            .rposition(|kept| kept.connection.runtime().id() == runtime && kept.origin == *origin)?;
+        let find = |is_driven_well: &dyn Fn(runtime::Id) -> bool| {
+            let fits = |kept: &Kept| is_driven_well(kept.connection.runtime().id()) && kept.origin == *origin;
+            idle.connections.iter().rposition(fits)
+        };
+        let position = find(&|runtime| runtime == here).or_else(|| find(&|runtime| Some(runtime) != self.slow))?;
         let mut kept = idle.connections.remove(position);
         if let Some(shared) = kept.connection.share() {
             kept.since = Instant::now();

@@ -15,9 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
-use super::connect::Resolver;
+use super::connect::{Connector, Resolver};
 use super::connection::{Connection, Version};
-use super::pool::PoolLimits;
+use super::pool::{Pool, PoolLimits};
 use super::target::Target;
 use super::{AllowedHosts, Egress, LoopbackEgress, OutgoingHttp, RequestBody, roots};
 
@@ -53,7 +53,8 @@ fn egress(loopback: LoopbackEgress, max_requests: usize) -> Egress {
 
 fn outgoing(resolver: Scripted, egress: &Egress, limits: PoolLimits) -> OutgoingHttp {
     let trust = roots::client_config(Vec::new()).unwrap();
-    OutgoingHttp::with(&trust, egress, Box::new(resolver), limits)
+    let connector = Connector::new(trust, egress.loopback, Box::new(resolver));
+    OutgoingHttp::with(connector, Pool::new(limits, None, egress.closing.subscribe()), egress)
 }
 
 fn with_names(resolver: Scripted) -> OutgoingHttp {

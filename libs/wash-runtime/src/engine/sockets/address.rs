@@ -1,12 +1,12 @@
 //! What `wasi:sockets` demands of an address, whatever the policy says about it.
 //!
-//! Where an address leads is [`policy`](super::policy)'s business.
+//! Where an address leads is the business of [`special_addresses`](crate::engine::special_addresses).
 
 use std::net::SocketAddr;
 
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
 
-use super::policy::{Reach, reach};
+use crate::engine::special_addresses::{Reach, reach};
 
 /// Fails unless a socket of this family can use the address. Sockets of IPv6 are IPv6 only, so they do not take
 /// IPv4 addresses in disguise.

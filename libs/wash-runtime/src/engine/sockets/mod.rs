@@ -1,8 +1,8 @@
 //! Sockets for guests: `wasi:sockets` with a loopback that each workload has to itself, and a policy for the rest.
 //!
-//! Loopback never reaches the operating system. Other addresses are reached through real sockets, unless
-//! [`policy`] forbids them. Only services may bind, and only to their workload's loopback. HTTP requests do not come
-//! this way; their policy stands elsewhere.
+//! Loopback never reaches the operating system. Other addresses are reached through real sockets, unless they are among
+//! the [special addresses](super::special_addresses) that lead nowhere. Only services may bind, and only to their
+//! workload's loopback. HTTP requests do not come this way.
 
 use std::sync::Arc;
 
@@ -18,7 +18,6 @@ mod names;
 mod network;
 mod outside;
 mod pipe;
-mod policy;
 mod ports;
 mod stream;
 mod tcp;

@@ -18,8 +18,8 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, Networ
 use wasmtime_wasi::p2::{DynPollable, Pollable, SocketResult, subscribe};
 
 use super::bindings::ip_name_lookup;
-use super::policy::{Reach, reach};
 use super::{SocketSlot, SocketsCtxView};
+use crate::engine::special_addresses::{Reach, reach};
 
 /// Longer than resolvers try by themselves, unless they are configured oddly.
 const PATIENCE: Duration = Duration::from_secs(30);

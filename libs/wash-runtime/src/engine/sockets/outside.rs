@@ -14,8 +14,8 @@ use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, Pollable, SocketResult, TcpSocket};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtx, WasiSocketsCtxView};
 
-use super::policy::{Reach, reach};
 use super::tcp::TcpOptions;
+use crate::engine::special_addresses::{Reach, reach};
 
 /// A connection, or an attempt at one, through the operating system.
 pub(super) struct OutsideTcp {

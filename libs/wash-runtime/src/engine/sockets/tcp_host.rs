@@ -16,8 +16,8 @@ use super::address::check_remote;
 use super::bindings::tcp::{self, ShutdownType};
 use super::bindings::tcp_create_socket;
 use super::outside::{self, OutsideTcp};
-use super::policy::{Reach, reach};
 use super::tcp::{TcpOptions, TcpSocket, TcpState};
+use crate::engine::special_addresses::{Reach, reach};
 
 /// What an option reads as on the loopback, as Linux has it.
 const DEFAULT_KEEP_ALIVE_IDLE_TIME: u64 = 7_200_000_000_000;

@@ -18,8 +18,8 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
 use super::address::{check_bindable, check_family, check_remote};
 use super::mailbox::Datagram;
 use super::network::{UdpPort, VirtualNetwork, source_address};
-use super::policy::{Reach, reach};
 use super::{SocketRole, SocketSlot};
+use crate::engine::special_addresses::{Reach, reach};
 
 /// The largest payload of a datagram.
 const MAX_DATAGRAM_SIZE: usize = 65_507;

@@ -112,7 +112,7 @@ pub(super) fn finish(
     let handler = handler(&workload)?;
     let name_lookup = super::check::name_lookup(&workload.host_interfaces)?;
     let identity = Arc::clone(&workload.identity);
-    let outgoing = Arc::new(OutgoingHttp::new(engine.trust(), egress));
+    let outgoing = Arc::new(OutgoingHttp::new(engine, egress));
     let mut items = Vec::new();
     for component in workload.components {
         items.push(item(component.0, Role::Component, &volumes, output, &outgoing)?);
