@@ -1,40 +1,24 @@
-//! Measurements, each side by side with its peer in one run.
-//!
-//! Prints figures and judges none: machines differ, and noise is no failure.
+//! What it costs to go through `wash` instead of calling a tool directly.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::process::{cargo, execute, print, target_folder};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What to measure
-    #[arg(value_enum, default_value_t = Bench::FrontEnd)]
-    bench: Bench,
     /// How many times each side runs
     #[arg(long, default_value_t = 200)]
     rounds: usize,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Bench {
-    /// A tool through `wash` beside the tool alone
-    FrontEnd,
-}
-
-/// Runs one bench.
+/// Times both sides and prints what they took.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    match options.bench {
-        Bench::FrontEnd => front_end(options.rounds),
-    }
-}
-
-fn front_end(rounds: usize) -> Result<()> {
+    let rounds = options.rounds;
     // All of them, as they are shipped: a part of the workspace would be compiled with other features.
     execute(&mut cargo(["build", "--release", "--workspace", "--bins"]))?;
     let binaries = target_folder().join("release");

@@ -1,0 +1,32 @@
+//! Measurements, each side by side with its peer in one run.
+//!
+//! Prints figures and fails for none of them: machines differ, and noise is no failure.
+
+mod front_end;
+mod host;
+mod samples;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// A tool through `wash` beside the tool alone
+    FrontEnd(front_end::Options),
+    /// `wash-host run` beside `wasmtime serve`
+    Host(host::Options),
+}
+
+/// Runs one bench.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    match &options.bench {
+        Bench::FrontEnd(options) => front_end::run(options),
+        Bench::Host(options) => host::run(options),
+    }
+}
