@@ -32,6 +32,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Section>> {
     let names = contenders.map(|contender| contender.name);
     let sides = |samples| names.into_iter().zip(samples).collect::<Vec<_>>();
     let mut section = Section::comparison("Memory of an idle host, resident, MB", 1, &sides(&resident));
+    bench.programs.missing_cache().into_iter().for_each(|note| section.note(note));
     let ours = resident[0].median();
     section.goal("memory of an idle host", number(ours, 1) + " MB", "at most 30 MB", ours <= 30.0);
     let shared = Section::comparison("The same, shared pages divided (Pss), MB", 1, &sides(&proportional));

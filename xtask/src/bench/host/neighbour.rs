@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::Bench;
 use super::client::Connection;
@@ -84,7 +84,10 @@ fn measure_once(
         // It spins as long as its client is there.
         spinning.push(connection);
     }
+    let before = server.cpu()?;
     thread::sleep(SETTLE);
+    // Even on a busy machine it gets more than that; an error instead of a spinner would take nothing.
+    ensure!(server.cpu()? - before > SETTLE / 20, "{}: /spin does not spin", contender.name);
     let rate = wrk::run(server.address, CALM, "/version", bench.duration)?;
     figures.disturbed.push(rate.per_second);
     figures.failed += rate.failed;

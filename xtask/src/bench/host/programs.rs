@@ -122,6 +122,12 @@ impl Programs {
         ])
     }
 
+    /// Says so if our side has kept no compiled code so far, because figures that rely on it then mean nothing.
+    pub(super) fn missing_cache(&self) -> Option<&'static str> {
+        let kept = fs_err::read_dir(self.code_cache()).is_ok_and(|mut entries| entries.next().is_some());
+        (!kept).then_some("wash-host HAS KEPT NO COMPILED CODE: it compiled at each start.")
+    }
+
     fn code_cache(&self) -> PathBuf {
         self.scratch.join("code")
     }

@@ -56,6 +56,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Section>> {
         number(memory.resident / 1e6, 1),
         number(memory.proportional / 1e6, 1),
     ));
+    bench.programs.missing_cache().into_iter().for_each(|note| section.note(note));
     section.goal("10,000 workloads: start-up", number(ready, 2) + " s", "under 5 s", ready < 5.0);
     let resident = memory.resident / 1e6;
     section.goal("10,000 workloads: memory", number(resident, 1) + " MB", "under 150 MB", resident < 150.0);

@@ -36,7 +36,8 @@ pub(super) fn check() -> Result<()> {
 pub(super) fn run(address: SocketAddr, host: &str, path: &str, duration: Duration) -> Result<Rate> {
     let mut command = Command::new("wrk");
     command.arg("-t1").arg(format!("-c{CONNECTIONS}")).arg(format!("-d{}s", duration.as_secs().max(1)));
-    command.arg("-H").arg(format!("host: {host}")).arg(format!("http://{address}{path}"));
+    // With a capital letter: any other spelling is sent in addition to wrk's own, and two of them are an error.
+    command.arg("-H").arg(format!("Host: {host}")).arg(format!("http://{address}{path}"));
     let mut child = server::Guard(command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn()?);
     let status = child.wait(duration + GRACE)?.context("`wrk` did not end in time")?;
     let mut text = String::new();
