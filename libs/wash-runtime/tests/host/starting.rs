@@ -199,9 +199,9 @@ fn interface(package: &str, interface: &str) -> WitInterface {
 #[tokio::test]
 async fn a_malformed_allowed_host_is_refused() {
     let resources =
-        LocalResources { allowed_hosts: vec!["https://example.com".to_string()], ..LocalResources::default() };
+        LocalResources { allowed_hosts: vec!["https://example.com/path".to_string()], ..LocalResources::default() };
     let err = start_error_of(request("x", hello(), resources)).await;
-    assert!(matches!(&err, StartError::AllowedHost(invalid) if invalid.entry == "https://example.com"), "{err:?}");
+    assert!(matches!(&err, StartError::AllowedHost(invalid) if invalid.entry == "https://example.com/path"), "{err:?}");
 }
 
 #[tokio::test]
