@@ -129,7 +129,6 @@ fn invalid(line: &str) -> io::Error {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::read_answer;
 
