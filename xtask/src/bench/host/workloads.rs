@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 
 use super::Bench;
 use super::client::Connection;
+use super::machine::Memory;
 use super::programs::Contender;
 use super::report::{Section, number};
 use super::server::{PATIENCE, Server};
@@ -42,10 +43,16 @@ pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Section>> {
     }
     let memory = server.memory()?;
     let ready = server.ready_after.as_secs_f64();
-    let title =
-        format!("{} registered workloads, {ASKED} asked for the first time", number(f64::from(bench.workloads), 0));
+    let mut section = report(bench, ready, at_start, memory, &own, &shared);
+    bench.programs.missing_cache().into_iter().for_each(|note| section.note(note));
+    Ok(vec![section])
+}
+
+fn report(bench: &Bench, ready: f64, at_start: Memory, memory: Memory, own: &Samples, shared: &Samples) -> Section {
+    let count = number(f64::from(bench.workloads), 0);
+    let title = format!("{count} registered workloads, {ASKED} asked for the first time");
     let mut section = Section::new(title, &["p50, ms", "p99, ms", "slowest, ms"]);
-    for (name, samples) in [("code of its own in the cache", &own), ("code that others use", &shared)] {
+    for (name, samples) in [("code of its own in the cache", own), ("code that others use", shared)] {
         let values = [samples.median(), samples.quantile(0.99), samples.max()];
         section.line(format!("{} × {name}", samples.len()), values.map(|value| number(value, 2)).to_vec());
     }
@@ -56,15 +63,14 @@ pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Section>> {
         number(memory.resident / 1e6, 1),
         number(memory.proportional / 1e6, 1),
     ));
-    bench.programs.missing_cache().into_iter().for_each(|note| section.note(note));
-    section.goal("10,000 workloads: start-up", number(ready, 2) + " s", "under 5 s", ready < 5.0);
+    section.goal(&format!("{count} workloads: start-up"), number(ready, 2) + " s", "under 5 s", ready < 5.0);
     let resident = memory.resident / 1e6;
-    section.goal("10,000 workloads: memory", number(resident, 1) + " MB", "under 150 MB", resident < 150.0);
-    let mut together = own;
-    together.extend(shared);
+    section.goal(&format!("{count} workloads: memory"), number(resident, 1) + " MB", "under 150 MB", resident < 150.0);
+    let mut together = own.clone();
+    together.extend(shared.clone());
     let p99 = together.quantile(0.99);
-    section.goal("10,000 workloads: first request, p99", number(p99, 2) + " ms", "under 5 ms", p99 < 5.0);
-    Ok(vec![section])
+    section.goal(&format!("{count} workloads: first request, p99"), number(p99, 2) + " ms", "under 5 ms", p99 < 5.0);
+    section
 }
 
 /// The workloads that are asked are spread over all; every tenth of those has code of its own.
