@@ -452,6 +452,7 @@ impl Host {
         let Resolved { workload, bound } = self.resolver.resolve(request).await?;
         // Routed before it counts as running: a stop that comes in between finds it still starting.
         if let Some(handler) = &self.http_handler
+            && workload.handles_http()
             && let Err(err) = handler.on_workload_resolved(Arc::clone(&workload))
         {
             bound.unbind().await;
