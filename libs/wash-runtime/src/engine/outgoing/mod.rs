@@ -36,6 +36,9 @@ pub use roots::RootCertificateError;
 /// Requests of one workload that are under way at once, until their responses have been read.
 const MAX_REQUESTS: usize = 128;
 
+/// How long the body of a refused request is read.
+const REFUSED_BODY_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long a request waits until it is one of them.
 const PLACE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -99,6 +102,12 @@ struct Answer {
     connection: Connection,
 }
 
+/// Reads away the body of a request that does not leave. A guest that is still writing it would otherwise hear of a closed
+/// stream, perhaps before it hears why.
+fn refuse_body(request: Request<WasiBody>) {
+    tokio::spawn(timeout(REFUSED_BODY_PATIENCE, request.into_body().collect()));
+}
+
 impl OutgoingHttp {
     pub(crate) fn new(engine: &Engine, egress: &Egress) -> Self {
         let resolver = Box::new(SystemResolver::default());
@@ -122,10 +131,12 @@ impl OutgoingHttp {
         let origin = &target.origin;
         let verdict = allowed_hosts.allows(origin.scheme, &origin.host, origin.port);
         if verdict == Verdict::Refused {
+            refuse_body(request);
             return Err(Error::HttpRequestDenied);
         }
         // Before the pool is asked: what one component may reach by name of its address, another may not.
         if !self.connector.permits_literal(&target, verdict) {
+            refuse_body(request);
             return Err(Error::DestinationIpProhibited);
         }
         let place = self.place().await?;

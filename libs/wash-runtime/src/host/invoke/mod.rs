@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use wasmtime::component::types::Type;
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
 use wasmtime::component::{ComponentExportIndex, Instance, Val};
 use wasmtime::{Store, StoreContextMut};
@@ -261,10 +262,14 @@ fn parse_arguments(export: &Export, call: &str, arguments: &str) -> Result<Vec<V
     if export.function.params().any(|(_, ty)| exports::has_no_text(&ty)) {
         return Err(InvokeError::Unsupported { function: export.name(), signature: export.signature() });
     }
+    let types: Vec<_> = export.function.params().map(|(_, ty)| ty).collect();
+    // WAVE lets options at the end be left out, but its reader not all of them at once.
+    if arguments.trim() == "()" && types.iter().all(|ty| matches!(ty, Type::Option(_))) {
+        return Ok(vec![Val::Option(None); types.len()]);
+    }
     // WAVE knows plain names alone, so the function's own is left out.
     let text = format!("f{arguments}");
     let parsed = UntypedFuncCall::parse(&text).map_err(|err| (err, true));
-    let types: Vec<_> = export.function.params().map(|(_, ty)| ty).collect();
     parsed.and_then(|parsed| parsed.to_wasm_params(&types).map_err(|err| (err, false))).map_err(|(err, is_syntax)| {
         let part = text.get(err.span()).filter(|part| !part.is_empty() && !part.starts_with('f'));
         let mut reason = match (err.source(), err.detail()) {
