@@ -45,6 +45,7 @@ fn default_targets(level: LogLevel) -> Targets {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let others = if level >= LevelFilter::DEBUG { LevelFilter::WARN } else { LevelFilter::OFF };
-    // Every crate of the family has a name that begins so.
-    Targets::new().with_default(others).with_target("wash_", level).with_target("washlib_", level)
+    // Every crate of the family has a name that begins so; what components log goes by the last one.
+    let targets = Targets::new().with_default(others).with_target("wash_", level).with_target("washlib_", level);
+    targets.with_target("guest", level)
 }

@@ -3,7 +3,7 @@
 //! What sends has a thread of its own, so that a slow collector slows down nothing else; when nothing is asked for, there
 //! is no such thread and nothing watches requests.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use wash_runtime::host::Host;
 use wash_runtime::host::http::RequestObserver;
-use wash_runtime::host::metrics::{HostMetrics, LATENCY_BUCKETS};
+use wash_runtime::host::metrics::{HostMetrics, LATENCY_BUCKETS, WorkloadSnapshot};
+use wash_runtime::plugin::wasi_logging;
 use washlib_cli::RecordLayer;
 
 use self::requests::Requests;
@@ -122,7 +123,8 @@ impl Telemetry {
         let targets = Targets::new()
             .with_default(LevelFilter::OFF)
             .with_target("wash_", LevelFilter::INFO)
-            .with_target("washlib_", LevelFilter::INFO);
+            .with_target("washlib_", LevelFilter::INFO)
+            .with_target(wasi_logging::TARGET, LevelFilter::INFO);
         Some(OpenTelemetryTracingBridge::new(self.logs.as_ref()?).with_filter(targets).boxed())
     }
 
@@ -146,7 +148,7 @@ impl Telemetry {
         }))
     }
 
-    /// Sends the host's numbers from now on, for as long as the host lives.
+    /// Sends the host's numbers from now on, the last time when this is shut down.
     pub(crate) fn observe(&self, host: &Arc<Host>) {
         let Some(metrics) = &self.metrics else { return };
         let meter = metrics.meter(SERVICE_NAME);
@@ -195,11 +197,8 @@ fn resource(settings: &Settings) -> Resource {
 /// Numbers with the attributes that tell them apart.
 type Numbers = Vec<(u64, Vec<KeyValue>)>;
 
-fn per_workload(
-    metrics: &HostMetrics,
-    number: impl Fn(&wash_runtime::host::metrics::WorkloadSnapshot) -> u64,
-) -> Numbers {
-    let attributes = |workload: &wash_runtime::host::metrics::WorkloadSnapshot| {
+fn per_workload(metrics: &HostMetrics, number: impl Fn(&WorkloadSnapshot) -> u64) -> Numbers {
+    let attributes = |workload: &WorkloadSnapshot| {
         vec![
             KeyValue::new("wash.workload.namespace", workload.namespace.clone()),
             KeyValue::new("wash.workload.name", workload.name.clone()),
@@ -215,9 +214,8 @@ fn gauge(
     description: &'static str,
     read: impl Fn(&HostMetrics) -> Numbers + Send + Sync + 'static,
 ) {
-    let host: Weak<Host> = Arc::downgrade(host);
+    let host = Arc::clone(host);
     let gauge = meter.u64_observable_gauge(name).with_description(description).with_callback(move |observer| {
-        let Some(host) = host.upgrade() else { return };
         for (number, attributes) in read(&host.metrics()) {
             observer.observe(number, &attributes);
         }
