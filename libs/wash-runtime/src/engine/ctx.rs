@@ -16,7 +16,7 @@ use super::files;
 use super::linked::{Item, Linked, Role};
 use super::memory::BudgetShare;
 use super::outgoing::OutgoingHooks;
-use super::schedule::Schedule;
+use super::schedule::{Epoch, Schedule};
 use super::sockets::{self, SocketRole, SocketsCtx, SocketsCtxView, SocketsView};
 use crate::types::LocalResources;
 
@@ -134,9 +134,11 @@ impl Ctx {
         self.instances.push((index, instance));
     }
 
-    /// Decides what happens to a guest that has computed for an epoch.
+    /// Decides what happens to a guest that meets the end of an epoch.
     fn on_epoch(&self) -> wasmtime::Result<UpdateDeadline> {
-        self.schedule.computed()?;
+        if self.schedule.epoch_ended()? == Epoch::Waited {
+            return Ok(UpdateDeadline::Continue(EPOCHS_BEFORE_YIELD));
+        }
         let rest = self.item().cpu_share.as_ref().map(|share| share.spend()).filter(|rest| !rest.is_zero());
         Ok(match rest {
             Some(rest) => UpdateDeadline::YieldCustom(EPOCHS_BEFORE_YIELD, Box::pin(tokio::time::sleep(rest))),

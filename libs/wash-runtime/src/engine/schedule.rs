@@ -3,6 +3,8 @@
 //! Time is counted in epochs, the engine's clock ticks: a guest that computes meets each of them, a guest that waits
 //! meets none. So it costs nothing where nobody computes for long.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,12 +28,29 @@ pub(crate) struct Schedule {
     /// Milliseconds after the start.
     deadline: AtomicU64,
     epochs: AtomicU32,
+    /// Nanoseconds after the start: when the guest last got a thread to run on.
+    resumed: AtomicI64,
+}
+
+/// What a guest that meets the end of an epoch has done in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Epoch {
+    /// It has computed.
+    Computed,
+    /// It has waited for most of it. The end of an epoch is a point in time, so that a guest which was not running then
+    /// meets it as soon as it goes on.
+    Waited,
 }
 
 impl Schedule {
     pub(crate) fn new(timeout: Option<Duration>) -> Self {
-        let schedule =
-            Self { started: Instant::now(), timeout, deadline: AtomicU64::new(NO_DEADLINE), epochs: AtomicU32::new(0) };
+        let schedule = Self {
+            started: Instant::now(),
+            timeout,
+            deadline: AtomicU64::new(NO_DEADLINE),
+            epochs: AtomicU32::new(0),
+            resumed: AtomicI64::new(0),
+        };
         schedule.extend();
         schedule
     }
@@ -56,13 +75,32 @@ impl Schedule {
         DeadlineExceeded(self.timeout.unwrap_or_default())
     }
 
-    /// Counts an epoch that the guest has computed through.
-    pub(super) fn computed(&self) -> Result<(), DeadlineExceeded> {
-        self.epochs.fetch_add(1, Ordering::Relaxed);
-        if milliseconds(self.started.elapsed()) > self.deadline.load(Ordering::Relaxed) {
+    /// Drives a guest, and notes each time that it gets a thread to run on.
+    pub(crate) async fn drive<F: Future>(&self, guest: F) -> F::Output {
+        let mut guest = pin!(guest);
+        poll_fn(|cx| {
+            self.resume();
+            guest.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    fn resume(&self) {
+        self.resumed.store(nanoseconds(self.started.elapsed()), Ordering::Relaxed);
+    }
+
+    /// Judges the epoch whose end the guest meets, and counts it if the guest has computed.
+    pub(super) fn epoch_ended(&self) -> Result<Epoch, DeadlineExceeded> {
+        let elapsed = self.started.elapsed();
+        if milliseconds(elapsed) > self.deadline.load(Ordering::Relaxed) {
             return Err(self.exceeded());
         }
-        Ok(())
+        let running = nanoseconds(elapsed) - self.resumed.load(Ordering::Relaxed);
+        if running < nanoseconds(EPOCH) / 2 {
+            return Ok(Epoch::Waited);
+        }
+        self.epochs.fetch_add(1, Ordering::Relaxed);
+        Ok(Epoch::Computed)
     }
 
     /// Epochs that the guest has computed through.
@@ -142,10 +180,17 @@ mod tests {
     fn computing_past_the_deadline_is_an_error_and_progress_moves_it() {
         let schedule = Schedule::new(Some(Duration::ZERO));
         std::thread::sleep(Duration::from_millis(5));
-        schedule.computed().unwrap_err();
+        schedule.epoch_ended().unwrap_err();
+        assert_eq!(Schedule::new(None).deadline(), None);
+    }
+
+    #[test]
+    fn a_guest_that_waited_has_not_computed() {
         let schedule = Schedule::new(None);
-        schedule.computed().unwrap();
-        assert_eq!(schedule.deadline(), None);
+        std::thread::sleep(EPOCH);
+        assert_eq!(schedule.epoch_ended().unwrap(), Epoch::Computed);
+        schedule.resume();
+        assert_eq!(schedule.epoch_ended().unwrap(), Epoch::Waited);
         assert_eq!(schedule.epochs(), 1);
     }
 }

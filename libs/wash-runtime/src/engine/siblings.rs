@@ -179,12 +179,12 @@ impl SiblingFunction {
         let linked = Arc::clone(store.data().linked());
         let schedule = Arc::new(Schedule::new(linked.engine().call_timeout()));
         let mut fresh = new_store(&linked, self.item, Arc::clone(&schedule))?;
-        let call = async {
+        let call = schedule.drive(async {
             let instance = linked.item(self.item).pre.instantiate_async(&mut fresh).await?;
             fresh.data_mut().set_instance(self.item, instance);
             let function = self.function(instance, &mut fresh)?;
             function.call_async(&mut fresh, parameters, results).await
-        };
+        });
         // One that computes meets the deadline itself, one that waits does not.
         match schedule.deadline() {
             Some(deadline) => match tokio::time::timeout_at(deadline.into(), call).await {

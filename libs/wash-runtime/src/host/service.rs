@@ -157,7 +157,8 @@ impl Service {
 
     /// One run, to its end.
     async fn run(&self) -> wasmtime::Result<()> {
-        let mut store = new_store(&self.linked, self.item, Arc::new(Schedule::new(None)))?;
+        let schedule = Arc::new(Schedule::new(None));
+        let mut store = new_store(&self.linked, self.item, Arc::clone(&schedule))?;
         let pre = &self.linked.items[self.item].pre;
         let instance = pre.instantiate_async(&mut store).await?;
         store.data_mut().set_instance(self.item, instance);
@@ -165,7 +166,7 @@ impl Service {
             // It exports an interface instead: it is there to be called, and keeps its state meanwhile.
             return std::future::pending().await;
         };
-        match command.wasi_cli_run().call_run(&mut store).await {
+        match schedule.drive(command.wasi_cli_run().call_run(&mut store)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(())) => wasmtime::bail!("it ended with a failure"),
             Err(err) => match err.downcast_ref::<I32Exit>() {

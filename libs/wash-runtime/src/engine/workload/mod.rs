@@ -287,7 +287,7 @@ impl Invocation {
             }
         };
         tokio::select! {
-            result = call(&mut self.store, &self.instance) => result,
+            result = schedule.drive(call(&mut self.store, &self.instance)) => result,
             () = cancelled => Err(CallError::Stopped.into()),
             () = overdue => Err(schedule.exceeded().into()),
         }

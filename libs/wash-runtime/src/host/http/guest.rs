@@ -12,9 +12,8 @@ use tokio::task::JoinHandle;
 use crate::engine::Engine;
 use crate::engine::schedule::Schedule;
 
-/// Epochs that a guest may compute through on the connection's thread. The first may end at any moment, so that only
-/// the second says that a whole one has passed.
-const EPOCHS_ON_CONNECTION: u32 = 2;
+/// Epochs that a guest may compute through on the connection's thread. It moves at the end of the last of them.
+const EPOCHS_ON_CONNECTION: u32 = 1;
 
 /// What a guest returns when it has ended.
 pub(super) type GuestResult = wasmtime::Result<()>;
@@ -40,7 +39,8 @@ impl Guest {
         schedule: Arc<Schedule>,
         guest: impl Future<Output = GuestResult> + Send + 'static,
     ) -> Self {
-        Self { state: State::Here(Box::pin(guest)), engine, schedule }
+        let driver = Arc::clone(&schedule);
+        Self { state: State::Here(Box::pin(async move { driver.drive(guest).await })), engine, schedule }
     }
 
     pub(super) fn schedule(&self) -> &Schedule {
