@@ -413,7 +413,7 @@ fn hostile_documents_are_errors() {
 fn mutations_never_panic() {
     let good = include_str!("testdata/deployment.yaml");
     for (end, _) in good.char_indices() {
-        _ = resolve(&good[..end]);
+        _ = read(&good[..end]).map(|documents| documents.resolve(&Settings::default()));
     }
     let mut random = 0x2545_F491_4F6C_DD1Du64;
     let mut next = |bound: usize| {
@@ -451,6 +451,6 @@ fn mutations_never_panic() {
             let end = (start + length).min(bytes.len());
             bytes.splice(start..end, pieces[next(pieces.len())].bytes());
         }
-        _ = resolve(&String::from_utf8_lossy(&bytes));
+        _ = read(&String::from_utf8_lossy(&bytes)).map(|documents| documents.resolve(&Settings::default()));
     }
 }
