@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use wasmtime::component::types::Type;
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
-use wasmtime::component::{ComponentExportIndex, Instance, Val};
+use wasmtime::component::{ComponentExportIndex, Instance, Type, Val};
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::I32Exit;
 
@@ -263,8 +262,10 @@ fn parse_arguments(export: &Export, call: &str, arguments: &str) -> Result<Vec<V
         return Err(InvokeError::Unsupported { function: export.name(), signature: export.signature() });
     }
     let types: Vec<_> = export.function.params().map(|(_, ty)| ty).collect();
-    // WAVE lets options at the end be left out, but its reader not all of them at once.
-    if arguments.trim() == "()" && types.iter().all(|ty| matches!(ty, Type::Option(_))) {
+    let inside = arguments.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let is_empty = inside.is_some_and(|inside| inside.trim().is_empty());
+    if is_empty && types.iter().all(|ty| matches!(ty, Type::Option(_))) {
+        // WAVE fills up optional arguments at the end, but not where there is no other.
         return Ok(vec![Val::Option(None); types.len()]);
     }
     // WAVE knows plain names alone, so the function's own is left out.
