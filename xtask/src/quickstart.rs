@@ -30,7 +30,7 @@ impl Options {
 
 /// Runs the main job.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let toolchain = setup::run(&setup::Options::default())?;
+    let toolchain = setup::for_rust(&setup::Options::default())?;
     execute(&mut cargo(["build", "--workspace", "--bins"]))?;
     let scratch = tempfile::Builder::new().prefix("wash-quickstart-").tempdir()?;
     let wash = Wash { binary: target_folder().join("debug/wash"), toolchain };

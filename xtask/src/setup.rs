@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::guest_toolchain::GuestToolchain;
+use crate::language_toolchains;
 use crate::process::{cargo, execute, say, workspace_root};
 
 #[derive(Args, Default)]
@@ -15,6 +16,13 @@ pub(crate) struct Options {
 
 /// Everything that a test may ask of the machine.
 pub(crate) fn run(options: &Options) -> Result<GuestToolchain> {
+    let toolchain = for_rust(options)?;
+    language_toolchains::install()?;
+    Ok(toolchain)
+}
+
+/// What compiles guests in Rust: enough for the quickstart and the benches.
+pub(crate) fn for_rust(options: &Options) -> Result<GuestToolchain> {
     let toolchain = GuestToolchain::install(options.distribution)?;
     say(&format!("guests are compiled by {toolchain}"));
     fetch_packages()?;
