@@ -17,6 +17,7 @@ use super::reader::Placed;
 use super::spec::{ComponentSpec, HostInterfaceSpec, MountSpec, ResourcesSpec, ServiceSpec, VolumeSpec};
 use super::values::ValueSets;
 use super::{Warning, Warnings};
+use crate::source::{self, SourceError};
 
 /// What the command line says about all documents.
 #[derive(Debug, Default)]
@@ -219,10 +220,13 @@ impl Resolver<'_> {
         if let Some(bytes) = self.files.get(&path) {
             return Ok(bytes.clone());
         }
-        let bytes = fs_err::read(&path).map(Bytes::from).map_err(|source| DocumentError::Image {
+        let bytes = source::read_component(&path).map_err(|err| DocumentError::Image {
             origin: image.origin.clone(),
             field: image.field.clone(),
-            source,
+            source: match err {
+                SourceError::Read(err) => err,
+                err => io::Error::other(err),
+            },
         })?;
         self.files.insert(path, bytes.clone());
         Ok(bytes)

@@ -11,6 +11,7 @@ mod guests;
 mod invoking;
 mod projects;
 mod refusing;
+mod running_out;
 mod server;
 mod stopping;
 mod storage;
