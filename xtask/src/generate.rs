@@ -17,6 +17,8 @@ mod wash_dev;
 mod wash_host;
 #[path = "../../bins/wash-new/src/cli.rs"]
 mod wash_new;
+#[path = "../../bins/wash-oci/src/cli.rs"]
+mod wash_oci;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -93,6 +95,7 @@ fn tools() -> [(&'static str, Command); 4] {
         ("dev", wash_dev::Dev::command()),
         ("host", wash_host::Host::command()),
         ("new", wash_new::New::command()),
+        ("oci", wash_oci::Oci::command()),
     ]
 }
 

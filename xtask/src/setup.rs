@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
+use crate::foreign_programs;
 use crate::guest_toolchain::GuestToolchain;
 use crate::process::{cargo, execute, say, workspace_root};
 
@@ -18,6 +19,7 @@ pub(crate) fn run(options: &Options) -> Result<GuestToolchain> {
     let toolchain = GuestToolchain::install(options.distribution)?;
     say(&format!("guests are compiled by {toolchain}"));
     fetch_packages()?;
+    foreign_programs::install()?;
     Ok(toolchain)
 }
 
