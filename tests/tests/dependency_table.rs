@@ -31,6 +31,7 @@ fn forbidden() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("washlib-cli", set(&[WASMTIME, TOKIO], &[&NETWORK])),
         ("washlib-component", set(&[CLAP, WASMTIME, TOKIO, "fs-err"], &[&NETWORK, &TERMINAL])),
         ("washlib-config", set(&[CLAP, WASMTIME, TOKIO], &[&NETWORK, &TERMINAL])),
+        ("washlib-registry", set(&[CLAP, WASMTIME], &[&TERMINAL])),
         ("washlib-registry-server", set(&[CLAP, WASMTIME], &[&TERMINAL])),
         ("washlib-template", set(&[CLAP, WASMTIME], &[&TERMINAL])),
         ("washlib-test", set(&[WASMTIME], &[])),

@@ -89,7 +89,7 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
 }
 
 /// The tools' command lines, by the names they go by as commands of the front-end.
-fn tools() -> [(&'static str, Command); 4] {
+fn tools() -> [(&'static str, Command); 5] {
     [
         ("build", wash_build::Build::command()),
         ("dev", wash_dev::Dev::command()),
@@ -109,6 +109,9 @@ fn front_end() -> Command {
     for (name, tool) in tools() {
         command = command.subcommand(tool.name(name));
     }
+    let cache = clap::Arg::new("cache").required(true).value_parser(["all", "host", "oci"]);
+    let drain = Command::new("drain").about("Clean the caches that tools keep").arg(cache);
+    command = command.subcommand(drain);
     let shell = clap::Arg::new("shell").required(true).value_parser(["bash", "elvish", "fish", "powershell", "zsh"]);
     command.subcommand(Command::new("completion").about("Print the completion script of a shell").arg(shell))
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use washlib_cli::{CommandError, GlobalArgs, Ui};
+use washlib_cli::{CommandError, Ui};
 use washlib_registry_server::{Builder, Credentials, Exposure, RegistryServer, Store, TlsFiles};
 
 use crate::cli::Serve;
@@ -27,13 +27,8 @@ const LAST_REQUESTS: Duration = Duration::from_secs(1);
 const DISK_THREADS: usize = 32;
 
 /// The body of `wash oci serve`.
-pub(crate) fn serve(args: &Serve, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
+pub(crate) fn serve(args: &Serve, ui: &Ui) -> Result<(), CommandError> {
     credentials::hide(args, ui);
-    if global.directory.is_some() {
-        // Every path on the command line is relative to it; no other thread has begun.
-        let start_dir = global.start_dir().map_err(CommandError::usage)?;
-        env::set_current_dir(start_dir).map_err(CommandError::usage)?;
-    }
     let begun = Instant::now();
     let (requests, writing) = if ui.is_json() { Some(Requests::start(ui)?).unzip() } else { (None, None) };
     run(args, Report::new(ui, requests), begun)?;
