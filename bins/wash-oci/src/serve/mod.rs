@@ -17,6 +17,7 @@ use washlib_cli::{CommandError, Ui};
 use washlib_registry_server::{Builder, Credentials, Exposure, RegistryServer, Store, TlsFiles};
 
 use crate::cli::Serve;
+pub(crate) use credentials::hide_password;
 use report::{Ready, Report};
 use requests::Requests;
 
@@ -28,7 +29,6 @@ const DISK_THREADS: usize = 32;
 
 /// The body of `wash oci serve`.
 pub(crate) fn serve(args: &Serve, ui: &Ui) -> Result<(), CommandError> {
-    credentials::hide(args, ui);
     let begun = Instant::now();
     let (requests, writing) = if ui.is_json() { Some(Requests::start(ui)?).unzip() } else { (None, None) };
     run(args, Report::new(ui, requests), begun)?;

@@ -76,6 +76,14 @@ fn a_password_is_not_among_the_arguments() {
 }
 
 #[test]
+fn the_folder_to_run_in_is_entered_once() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.work().join("inner")).unwrap();
+    let server = Server::start(&sandbox, &["-C", "inner", "--auth", "alice:secret", "registry"]);
+    assert_eq!(server.ready["directory"], sandbox.work().join("inner/registry").to_str().unwrap());
+}
+
+#[test]
 fn users_stand_in_a_file_or_the_environment() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("users", "# those who may\nalice:secret\nbob:hunter2\n");
