@@ -17,6 +17,8 @@ mod wash_dev;
 mod wash_host;
 #[path = "../../bins/wash-new/src/cli.rs"]
 mod wash_new;
+#[path = "../../bins/wash-wit/src/cli.rs"]
+mod wash_wit;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -87,12 +89,13 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
 }
 
 /// The tools' command lines, by the names they go by as commands of the front-end.
-fn tools() -> [(&'static str, Command); 4] {
+fn tools() -> [(&'static str, Command); 5] {
     [
         ("build", wash_build::Build::command()),
         ("dev", wash_dev::Dev::command()),
         ("host", wash_host::Host::command()),
         ("new", wash_new::New::command()),
+        ("wit", wash_wit::Wit::command()),
     ]
 }
 

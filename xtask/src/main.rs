@@ -11,6 +11,7 @@ mod quickstart;
 mod setup;
 mod size;
 mod test;
+mod wkg;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

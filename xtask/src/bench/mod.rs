@@ -5,6 +5,7 @@
 mod front_end;
 mod host;
 mod samples;
+mod wit;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -21,6 +22,8 @@ enum Bench {
     FrontEnd(front_end::Options),
     /// `wash-host run` beside `wasmtime serve`
     Host(host::Options),
+    /// `wash wit` beside wkg, which is built first; needs `docker-registry`
+    Wit(wit::Options),
 }
 
 /// Runs one bench.
@@ -28,5 +31,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.bench {
         Bench::FrontEnd(options) => front_end::run(options),
         Bench::Host(options) => host::run(options),
+        Bench::Wit(options) => wit::run(options),
     }
 }
