@@ -17,6 +17,8 @@ mod wash_dev;
 mod wash_host;
 #[path = "../../bins/wash-new/src/cli.rs"]
 mod wash_new;
+#[path = "../../bins/wash-oci/src/cli.rs"]
+mod wash_oci;
 #[path = "../../bins/wash-wit/src/cli.rs"]
 mod wash_wit;
 
@@ -96,6 +98,7 @@ fn tools() -> [(&'static str, Command); 5] {
         ("host", wash_host::Host::command()),
         ("new", wash_new::New::command()),
         ("wit", wash_wit::Wit::command()),
+        ("oci", wash_oci::Oci::command()),
     ]
 }
 
@@ -109,6 +112,9 @@ fn front_end() -> Command {
     for (name, tool) in tools() {
         command = command.subcommand(tool.name(name));
     }
+    let cache = clap::Arg::new("cache").required(true).value_parser(["all", "host", "oci"]);
+    let drain = Command::new("drain").about("Clean the caches that tools keep").arg(cache);
+    command = command.subcommand(drain);
     let shell = clap::Arg::new("shell").required(true).value_parser(["bash", "elvish", "fish", "powershell", "zsh"]);
     command.subcommand(Command::new("completion").about("Print the completion script of a shell").arg(shell))
 }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod ci;
+mod foreign_programs;
 mod generate;
 mod guest_toolchain;
 mod process;

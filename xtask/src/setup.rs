@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
+use crate::foreign_programs;
 use crate::guest_toolchain::GuestToolchain;
 use crate::process::{cargo, execute, say, workspace_root};
 use crate::wkg;
@@ -26,6 +27,7 @@ pub(crate) fn run(options: &Options) -> Result<GuestToolchain> {
     if options.wkg {
         wkg::install()?;
     }
+    foreign_programs::install()?;
     Ok(toolchain)
 }
 

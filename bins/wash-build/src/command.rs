@@ -60,7 +60,7 @@ pub(crate) fn build(args: Build, ui: &Ui) -> Result<(), CommandError> {
     };
     washlib_cli::on_interrupt(react).map_err(CommandError::failure)?;
     if !loaded.config.wit.skip_fetch_or_default().value() {
-        fetch::fetch(&project, &loaded.config, &interrupted, ui)?;
+        fetch::fetch(&project, &loaded.config, &environment, &interrupted, ui)?;
     }
 
     let request = BuildRequest::new(&project, &loaded.config, Purpose::Release);

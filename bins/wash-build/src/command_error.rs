@@ -5,8 +5,8 @@ use std::io;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError};
+use washlib_registry::wit::WitConfigurationError;
 use washlib_wit::SyncError;
-use washlib_wit_sources::ConfigurationError;
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {
     match err {
@@ -32,7 +32,7 @@ pub(crate) fn build(err: BuildError) -> CommandError {
     }
 }
 
-pub(crate) fn wit_configuration(err: ConfigurationError) -> CommandError {
+pub(crate) fn wit_configuration(err: WitConfigurationError) -> CommandError {
     CommandError::usage(err)
 }
 

@@ -2,14 +2,13 @@
 //!
 //! When everything is in place, which is nearly always, this reads a few files; nothing is started or contacted.
 
-use std::env;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use washlib_cli::{CommandError, Ui};
-use washlib_config::{Config, Project};
+use washlib_config::{Config, Environment, Project};
+use washlib_registry::wit::{Sources, SourcesSettings, Watcher, WitConfiguration};
 use washlib_wit::{Change, Context, Guard, PlanOptions, WitProject};
-use washlib_wit_sources::{Configuration, Settings, Sources, Watcher};
 
 use crate::command_error;
 
@@ -17,6 +16,7 @@ use crate::command_error;
 pub(crate) fn fetch(
     project: &Project,
     config: &Config,
+    environment: &Environment,
     interrupted: &Arc<AtomicBool>,
     ui: &Ui,
 ) -> Result<(), CommandError> {
@@ -24,10 +24,12 @@ pub(crate) fn fetch(
     if !wit.has_sources() {
         return Ok(());
     }
-    let configuration = Configuration::new(config, project.root(), &|name: &str| env::var_os(name));
-    let Configuration { overrides, registries, cache } = configuration.map_err(command_error::wit_configuration)?;
-    let settings = Settings {
+    let configuration = WitConfiguration::new(config, project.root(), environment);
+    let WitConfiguration { overrides, registries, oci, cache } =
+        configuration.map_err(command_error::wit_configuration)?;
+    let settings = SourcesSettings {
         registries,
+        oci,
         offline: false,
         cache: cache.clone(),
         interrupted: Arc::clone(interrupted),

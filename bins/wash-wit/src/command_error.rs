@@ -4,8 +4,8 @@ use std::io;
 
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError};
+use washlib_registry::wit::WitConfigurationError;
 use washlib_wit::{BuildError, EditError, NameError, ProjectError, SourceError, SyncError};
-use washlib_wit_sources::ConfigurationError;
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {
     match err {
@@ -20,10 +20,10 @@ pub(crate) fn config(err: ConfigError) -> CommandError {
     CommandError::usage(err).hint_if_some(hint)
 }
 
-pub(crate) fn configuration(err: ConfigurationError) -> CommandError {
+pub(crate) fn configuration(err: WitConfigurationError) -> CommandError {
     let hint = match &err {
-        ConfigurationError::Variable { variable, .. } => Some(format!("set it: `export {variable}=…`")),
-        ConfigurationError::SourceKey { .. } => {
+        WitConfigurationError::Variable { variable, .. } => Some(format!("set it: `export {variable}=…`")),
+        WitConfigurationError::SourceKey { .. } => {
             Some("a key is `namespace`, `namespace:package` or `namespace:package@version`".to_owned())
         }
         _ => None,

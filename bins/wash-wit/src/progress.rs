@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use washlib_cli::{Progress, Ui};
-use washlib_wit_sources::Watcher;
+use washlib_registry::wit::Watcher;
 
 /// A bar that appears with the first thing that comes.
 pub(crate) struct UiWatcher {

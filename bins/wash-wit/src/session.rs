@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use washlib_cli::{CommandError, GlobalArgs, Ui};
 use washlib_config::{Config, DiscoverError, Project, Sourced};
+use washlib_registry::wit::{Sources, SourcesSettings, WitConfiguration};
 use washlib_wit::{
     Cache, Context, Existing, Guard, LOCK_FILE_NAME, LockPolicy, MANIFEST_FILE_NAME, PackageName, Plan, PlanOptions,
     SourceOverride, WitProject, WitSources,
 };
-use washlib_wit_sources::{Configuration, Settings, Sources};
 
 use crate::cli::DependencyArgs;
 use crate::command_error;
@@ -44,7 +44,7 @@ impl<'a> Session<'a> {
             washlib_config::Sources { user_config: global.user_config.as_deref(), environment: &environment, flags };
         let loaded = washlib_config::load(&project, sources).map_err(command_error::config)?;
         loaded.warnings.iter().for_each(|warning| ui.warn(&warning.to_string()));
-        let configuration = Configuration::new(&loaded.config, project.root(), &|name: &str| env::var_os(name));
+        let configuration = WitConfiguration::new(&loaded.config, project.root(), &environment);
         let configuration = configuration.map_err(command_error::configuration)?;
 
         let interrupted = Arc::new(AtomicBool::new(false));
@@ -55,8 +55,9 @@ impl<'a> Session<'a> {
         let project = WitProject::new(project.root(), &wit_dir);
         let shown = project.wit_dir().strip_prefix(project.root()).unwrap_or(project.wit_dir()).display().to_string();
         let offline = args.offline || args.frozen;
-        let settings = Settings {
+        let settings = SourcesSettings {
             registries: configuration.registries,
+            oci: configuration.oci,
             offline,
             cache: configuration.cache.clone(),
             interrupted: Arc::clone(&interrupted),

@@ -4,6 +4,7 @@
 
 mod front_end;
 mod host;
+mod oci;
 mod samples;
 mod wit;
 
@@ -24,6 +25,8 @@ enum Bench {
     Host(host::Options),
     /// `wash wit` beside wkg, which is built first; needs `docker-registry`
     Wit(wit::Options),
+    /// `wash oci` beside curl, skopeo and wkg
+    Oci(oci::Options),
 }
 
 /// Runs one bench.
@@ -32,5 +35,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Bench::FrontEnd(options) => front_end::run(options),
         Bench::Host(options) => host::run(options),
         Bench::Wit(options) => wit::run(options),
+        Bench::Oci(options) => oci::run(options),
     }
 }

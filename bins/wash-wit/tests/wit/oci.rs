@@ -96,14 +96,22 @@ fn what_is_missing_is_told_apart() {
     assert!(output.stderr.contains("has no package `wasi:htttp`"), "{}", output.stderr);
     assert!(output.stderr.contains("wasi:http"), "the nearest name in:\n{}", output.stderr);
     let output = bench.wit(["add", "wasi:http/types@9.9.9"]).assert_code(1);
-    assert!(output.stderr.contains("no version 9.9.9") && output.stderr.contains("there is 0.2.12"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("no version 9.9.9") && output.stderr.contains("there is 0.2.12"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
 fn a_registry_that_is_not_there_says_that_offline_exists() {
     let bench = bench(WORLD, "127.0.0.1:1");
     let output = bench.wit(["fetch"]).assert_code(1);
-    assert!(output.stderr.contains("cannot reach `127.0.0.1:1`") && output.stderr.contains("--offline"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("cannot reach `127.0.0.1:1`") && output.stderr.contains("--offline"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
@@ -152,19 +160,25 @@ fn credentials_come_from_where_they_are_kept() {
     seed(&registry, &WASI_PACKAGES);
     let host = registry.host();
     let refused = bench(WORLD, &host).wit(["fetch"]).assert_code(1);
-    assert!(refused.stderr.contains("not authorised") && refused.stderr.contains(&format!("wash oci login {host}")), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("not authorised") && refused.stderr.contains(&format!("wash oci login {host}")),
+        "{}",
+        refused.stderr
+    );
 
     // Docker's file.
     let bench = bench(WORLD, &host);
     let docker = bench.sandbox.home().join(".docker");
     fs::create_dir_all(&docker).unwrap();
-    fs::write(docker.join("config.json"), format!(r#"{{"auths":{{"{host}":{{"auth":"Ym9iOnMzY3JldA=="}}}}}}"#)).unwrap();
+    fs::write(docker.join("config.json"), format!(r#"{{"auths":{{"{host}":{{"auth":"Ym9iOnMzY3JldA=="}}}}}}"#))
+        .unwrap();
     bench.wit(["fetch"]).assert_success();
 
     // The project's own registry, with a token of the environment.
     let bench = Workbench::without_packages(WORLD);
     bench.write_config("");
-    let text = format!("wit:\n  registries:\n    - url: http://{host}\n      username: bob\n      token: ${{TOKEN_OF_BOB}}\n");
+    let text =
+        format!("wit:\n  registries:\n    - url: http://{host}\n      username: bob\n      token: ${{TOKEN_OF_BOB}}\n");
     bench.write("app/.wash/config.yaml", &text);
     let mut command = bench.command(["fetch"]);
     command.env("TOKEN_OF_BOB", "s3cret");
@@ -193,7 +207,8 @@ fn the_project_registries_are_asked_in_order() {
     seed(&second, &WASI_PACKAGES);
     let bench = Workbench::without_packages(WORLD);
     bench.write_config("");
-    let text = format!("wit:\n  registries:\n    - url: http://{}\n    - url: http://{}/\n", first.host(), second.host());
+    let text =
+        format!("wit:\n  registries:\n    - url: http://{}\n    - url: http://{}/\n", first.host(), second.host());
     bench.write("app/.wash/config.yaml", &text);
     bench.wit(["fetch"]).assert_success();
     assert!(bench.read("wkg.lock").contains(&format!("registry = \"{}\"", second.host())));
@@ -296,13 +311,19 @@ impl Drop for DockerRegistry {
 
 #[test]
 fn debians_registry_takes_and_gives_packages() {
-    let bench = Workbench::without_packages("package acme:log@1.0.0;\ninterface logging { log: func(text: string); }\n");
+    let bench =
+        Workbench::without_packages("package acme:log@1.0.0;\ninterface logging { log: func(text: string); }\n");
     let registry = DockerRegistry::start(&bench.sandbox.work());
     let host = &registry.host;
-    bench.write_config(&format!("[namespace_registries]\nacme = \"{host}\"\n[registry.\"{host}\".oci]\nprotocol = \"http\"\n"));
+    bench.write_config(&format!(
+        "[namespace_registries]\nacme = \"{host}\"\n[registry.\"{host}\".oci]\nprotocol = \"http\"\n"
+    ));
     bench.wit(["publish"]).assert_success();
     bench.wit(["publish"]).assert_code(1).assert_stderr_has("already");
-    bench.write("app/wit/world.wit", "package acme:log@1.1.0;\ninterface logging { log: func(text: string); flush: func(); }\n");
+    bench.write(
+        "app/wit/world.wit",
+        "package acme:log@1.1.0;\ninterface logging { log: func(text: string); flush: func(); }\n",
+    );
     bench.wit(["publish"]).assert_success();
     bench.write("app/wit/world.wit", "package acme:app;\nworld app { import acme:log/logging@1.0.0; }\n");
     bench.wit(["fetch"]).assert_success();
