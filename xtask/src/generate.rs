@@ -19,6 +19,8 @@ mod wash_host;
 mod wash_new;
 #[path = "../../bins/wash-oci/src/cli.rs"]
 mod wash_oci;
+#[path = "../../bins/wash-wit/src/cli.rs"]
+mod wash_wit;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -95,6 +97,7 @@ fn tools() -> [(&'static str, Command); 5] {
         ("dev", wash_dev::Dev::command()),
         ("host", wash_host::Host::command()),
         ("new", wash_new::New::command()),
+        ("wit", wash_wit::Wit::command()),
         ("oci", wash_oci::Oci::command()),
     ]
 }

@@ -12,6 +12,7 @@ mod quickstart;
 mod setup;
 mod size;
 mod test;
+mod wkg;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

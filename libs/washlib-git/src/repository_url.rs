@@ -1,8 +1,27 @@
 //! The URL of a remote Git repository, whose credentials never reach a message.
 //!
-//! Only holds and shows the URL; which schemes are accepted is decided in [`crate::Source`].
+//! Only holds and shows the URL; which schemes are accepted is the caller's to decide.
 
 use std::fmt;
+
+use thiserror::Error;
+
+use crate::{Cause, without_control_characters};
+
+/// Text that is no URL to fetch from.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// It does not follow the grammar.
+    #[error("this is not a valid URL")]
+    Malformed(#[source] Cause),
+    /// Its host or path could be mistaken for an option by whatever program it reaches.
+    #[error("the host and the path of `{url}` cannot begin with `-`")]
+    Unsafe {
+        /// The URL, without credentials.
+        url: String,
+    },
+}
 
 /// A URL that is shown without its user name and password.
 #[derive(Clone, Eq, PartialEq)]
@@ -12,14 +31,32 @@ pub struct RepositoryUrl {
 }
 
 impl RepositoryUrl {
-    pub(crate) fn new(url: gix::Url) -> Self {
+    /// Understands the URL of a remote repository. `shown` is how a message may quote it, without credentials.
+    ///
+    /// # Errors
+    ///
+    /// When it does not follow the grammar, or a part of it could be mistaken for an option.
+    pub fn parse(given: &str, shown: &str) -> Result<Self, UrlError> {
+        let url = gix::url::parse(given).map_err(|err| {
+            let text = err.to_string().replace(given, shown);
+            UrlError::Malformed(Cause::text(without_control_characters(&text)))
+        })?;
+        let is_unsafe = url.host().is_some_and(|host| host.starts_with('-'))
+            || url.user().is_some_and(|user| user.starts_with('-'))
+            || url.path.starts_with(b"-");
+        let public = Self::new(url);
+        if is_unsafe { Err(UrlError::Unsafe { url: public.to_string() }) } else { Ok(public) }
+    }
+
+    /// A URL that was understood already.
+    pub fn new(url: gix::Url) -> Self {
         let mut public = url.clone();
         public.set_password(None);
         // An ssh user is part of the address; elsewhere a user name is as often as not a token.
         if public.scheme != gix::url::Scheme::Ssh {
             public.set_user(None);
         }
-        let shown = crate::cause::without_control_characters(&public.to_bstring().to_string());
+        let shown = without_control_characters(&public.to_bstring().to_string());
         Self { url, shown }
     }
 

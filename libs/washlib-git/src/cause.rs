@@ -35,7 +35,7 @@ impl Cause {
     }
 
     /// A chain of one link.
-    pub(crate) fn text(message: impl Into<String>) -> Self {
+    pub fn text(message: impl Into<String>) -> Self {
         Self { message: message.into(), source: None }
     }
 }
@@ -53,7 +53,7 @@ impl Error for Cause {
 }
 
 /// `text` on one line, and unable to steer a terminal.
-pub(crate) fn without_control_characters(text: &str) -> String {
+pub fn without_control_characters(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     spaced.trim().to_owned()
 }

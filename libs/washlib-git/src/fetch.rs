@@ -1,4 +1,4 @@
-//! Fetches what a template needs of a remote repository into a temporary folder, without the `git` program.
+//! Fetches one commit of a remote repository into a temporary folder, without the `git` program.
 //!
 //! Never asks for a password, never runs a credential helper and never reads the user's Git configuration: a repository
 //! that needs a login is an error at once. Only `ssh` URLs start a program, which is `ssh`.
@@ -15,9 +15,10 @@ use gix::remote::{Direction, ref_map};
 use tempfile::TempDir;
 
 use crate::cause::Cause;
+use crate::error::no_such_reference;
 use crate::fetch_progress::TaskBoard;
-use crate::repository::{RepositoryError, TemplateObjects, isolated, no_such_reference, resolve};
-use crate::{FetchProgress, RepositoryUrl};
+use crate::objects::{Objects, isolated, resolve};
+use crate::{FetchProgress, RepositoryError, RepositoryUrl};
 
 /// How often the waiting thread looks at the interrupt flag and the counters.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -25,8 +26,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long an interrupted transport gets to notice before it is left behind.
 const GRACE_PERIOD: Duration = Duration::from_millis(500);
 
-/// How much a server may send: several times what a template may hold, because a commit can contain more than that.
-const MAX_RECEIVED_BYTES: u64 = 4 * crate::plan_builder::MAX_BYTES;
+/// How much a server may send: several times what its files may hold, because a pack can contain more than they do.
+const MAX_RECEIVED_BYTES: u64 = 4 * crate::MAX_BYTES;
 
 /// The shortest hexadecimal word that is taken for an abbreviated commit: Git's own minimum.
 const MIN_ABBREVIATION: usize = 4;
@@ -37,16 +38,19 @@ const EVERYTHING: [&str; 2] = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/
 ///
 /// A transport can wait for its server for a long time and cannot be told to stop. So it works on a thread of its own,
 /// which is left behind when `interrupted` becomes true.
-pub(crate) fn fetch(
+///
+/// # Errors
+///
+/// When the repository cannot be reached, refuses, or has no such reference.
+pub fn fetch(
     url: &RepositoryUrl,
     git_ref: Option<&str>,
     progress: &dyn FetchProgress,
     interrupted: &AtomicBool,
-) -> Result<TemplateObjects, RepositoryError> {
+) -> Result<Objects, RepositoryError> {
     // One provider for the whole program; whoever installed it first has installed the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let folder =
-        tempfile::Builder::new().prefix("wash-template-").tempdir().map_err(RepositoryError::TemporaryFolder)?;
+    let folder = tempfile::Builder::new().prefix("wash-git-").tempdir().map_err(RepositoryError::TemporaryFolder)?;
     progress.message("Connecting");
     let (board, stop) = (TaskBoard::default(), Arc::new(AtomicBool::new(false)));
     let job = FetchJob {
@@ -68,7 +72,7 @@ pub(crate) fn fetch(
                 let commit = result?;
                 let opened = gix::open_opts(folder.path(), isolated());
                 let repository = opened.map_err(|err| fetch_error(url, &err))?;
-                return Ok(TemplateObjects::new(repository, commit, Some(folder)));
+                return Ok(Objects::new(repository, commit, Some(folder)));
             }
             Err(mpsc::RecvTimeoutError::Timeout) if interrupted.load(Ordering::Relaxed) => {
                 leave(&stop, &receiver, folder);

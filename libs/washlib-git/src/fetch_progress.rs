@@ -91,8 +91,8 @@ impl TaskState {
                 let name = self.name.lock().unwrap_or_else(PoisonError::into_inner);
                 Some(format!("Remote: {}", without_control_characters(&name)))
             }
-            RECEIVED_BYTES => Some("Receiving the template, bytes".to_owned()),
-            RESOLVED_OBJECTS => Some("Unpacking the template, objects".to_owned()),
+            RECEIVED_BYTES => Some("Receiving the repository, bytes".to_owned()),
+            RESOLVED_OBJECTS => Some("Unpacking the repository, objects".to_owned()),
             _ => None,
         }
     }
