@@ -24,6 +24,7 @@ fn forbidden() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("wash-build", set(&[WASMTIME, TOKIO], &[&NETWORK])),
         ("wash-dev", set(&[], &[])),
         ("wash-host", set(&[], &[])),
+        ("wash-inspect", set(&[WASMTIME, TOKIO], &[&NETWORK])),
         ("wash-new", set(&[WASMTIME], &[])),
         ("wash-runtime", set(&[CLAP], &[&TERMINAL])),
         ("washlib-build", set(&[CLAP, WASMTIME, TOKIO], &[&NETWORK, &TERMINAL])),
