@@ -155,11 +155,7 @@ mod tests {
 
     /// Nested component types, as bytes: the text format's own parser has a bound.
     fn nested_types(depth: usize) -> Vec<u8> {
-        let mut types = vec![0x41, 0x00];
-        for _ in 0..depth {
-            types.splice(0..0, [0x41, 0x01, 0x01]);
-        }
-        types.insert(0, 0x01);
+        let types = [&[0x01][..], &[0x41, 0x01, 0x01].repeat(depth), &[0x41, 0x00]].concat();
         section(7, &types)
     }
 

@@ -4,6 +4,7 @@
 
 mod front_end;
 mod host;
+mod inspect;
 mod samples;
 
 use anyhow::Result;
@@ -21,6 +22,8 @@ enum Bench {
     FrontEnd(front_end::Options),
     /// `wash-host run` beside `wasmtime serve`
     Host(host::Options),
+    /// `wash-inspect` beside `wasm-tools component wit`
+    Inspect(inspect::Options),
 }
 
 /// Runs one bench.
@@ -28,5 +31,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.bench {
         Bench::FrontEnd(options) => front_end::run(options),
         Bench::Host(options) => host::run(options),
+        Bench::Inspect(options) => inspect::run(options),
     }
 }
