@@ -9,6 +9,7 @@ mod generate;
 mod guest_toolchain;
 mod process;
 mod quickstart;
+mod schemas;
 mod setup;
 mod size;
 mod test;
@@ -37,7 +38,7 @@ enum Task {
     Ci,
     /// Print the stripped release size of each binary
     Size,
-    /// Write the man pages and shell completions
+    /// Write the man pages, the shell completions and the schemas of JSON results
     Generate(generate::Options),
     /// Measure, side by side with a peer
     Bench(bench::Options),

@@ -18,6 +18,7 @@ pub(crate) const KNOWN: [KnownTool; 5] = [
     KnownTool { name: "dev", summary: "Build a component, serve it, and swap it in when its source changes" },
     KnownTool { name: "oci", summary: "Push, pull, copy, sign and serve WebAssembly components in OCI registries" },
     KnownTool { name: "host", summary: "Run WebAssembly components as a host on this machine" },
+    KnownTool { name: "inspect", summary: "See, compare and judge a component without running it" },
 ];
 
 /// What a command does, or nothing for a third party's.

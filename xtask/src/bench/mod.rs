@@ -4,6 +4,7 @@
 
 mod front_end;
 mod host;
+mod inspect;
 mod oci;
 mod samples;
 mod wit;
@@ -27,6 +28,8 @@ enum Bench {
     Wit(wit::Options),
     /// `wash oci` beside curl, skopeo and wkg
     Oci(oci::Options),
+    /// `wash-inspect` beside `wasm-tools component wit`
+    Inspect(inspect::Options),
 }
 
 /// Runs one bench.
@@ -36,5 +39,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Bench::Host(options) => host::run(options),
         Bench::Wit(options) => wit::run(options),
         Bench::Oci(options) => oci::run(options),
+        Bench::Inspect(options) => inspect::run(options),
     }
 }
