@@ -50,8 +50,7 @@ fn every_global_option_may_stand_before_the_command() {
 #[test]
 fn every_tool_says_its_version_and_shows_examples() {
     let sandbox = Sandbox::new();
-    for name in ["build", "dev", "host", "new", "oci"] {
-    for name in ["build", "dev", "host", "inspect", "new"] {
+    for name in ["build", "dev", "host", "inspect", "new", "oci", "wit"] {
         let version = sandbox.run("wash", [name, "--version"]).assert_success().stdout;
         assert_eq!(version, format!("wash-{name} {}\n", env!("CARGO_PKG_VERSION")));
         let help = sandbox.run("wash", ["help", name]).assert_success().stdout;

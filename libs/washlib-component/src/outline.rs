@@ -293,7 +293,7 @@ fn name_component(part: &mut Part<'_>) {
         return;
     };
     let reader = wasmparser::BinaryReader::new(section.data, section.content.start);
-    for name in ComponentNameSectionReader::new(reader).into_iter().flatten() {
+    for name in ComponentNameSectionReader::new(reader).flatten() {
         match name {
             wasmparser::ComponentName::Component { name, .. } => part.name = Some(name.to_owned()),
             wasmparser::ComponentName::CoreModules(names) => name_parts(&mut part.parts, Kind::CoreModule, names),
