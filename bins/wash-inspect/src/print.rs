@@ -1,7 +1,7 @@
 //! `wash inspect wat` and `wash inspect validate`: thin over wasmprinter and wasmparser.
 
 use washlib_cli::{CommandError, GlobalArgs, Ui};
-use washlib_component::{InvalidError, check_limits, guarded, validate as validate_bytes};
+use washlib_component::{InvalidError, check_bounds, guarded, validate as validate_bytes};
 
 use crate::cli::Validate;
 use crate::command_error;
@@ -12,7 +12,7 @@ use crate::source::{self, Source};
 pub(crate) fn wat(source: &mut Source, skeleton: bool) -> Result<String, CommandError> {
     let name = source.name.clone();
     let bytes = source.wasm()?;
-    check_limits(bytes).map_err(|err| command_error::refused(&name, "print", err))?;
+    check_bounds(bytes).map_err(|err| command_error::refused(&name, "print", err))?;
     let mut text = String::new();
     let mut config = wasmprinter::Config::new();
     config.print_skeleton(skeleton);
@@ -39,7 +39,9 @@ pub(crate) fn validate(args: &Validate, global: &GlobalArgs, ui: &Ui) -> Result<
         return Err(command_error::invalid(&name, err));
     }
     let offset = match &err {
-        InvalidError::Truncated { offset } | InvalidError::Malformed { offset, .. } => Some(*offset as u64),
+        InvalidError::Truncated { offset }
+        | InvalidError::Malformed { offset, .. }
+        | InvalidError::Excessive { offset, .. } => Some(*offset as u64),
         _ => None,
     };
     let message = format!("{name} is not valid: {err}");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use washlib_build::{BuildError, BuildRequest, CancelToken, Purpose, Reporter};
 use washlib_cli::{CommandError, GlobalArgs, Ui};
-use washlib_component::{Decoded, LimitError, Root, check_limits, check_wit_nesting, guarded};
+use washlib_component::{Decoded, InvalidError, LimitError, Root, check_bounds, check_wit_nesting, guarded};
 use washlib_config::{Config, Project, Sources};
 use wit_parser::Resolve;
 
@@ -47,6 +47,8 @@ pub(crate) enum WitError {
     Malformed(String),
     #[error(transparent)]
     Limit(#[from] LimitError),
+    #[error(transparent)]
+    Package(#[from] InvalidError),
     #[error(transparent)]
     Read(#[from] io::Error),
     #[error(transparent)]
@@ -168,7 +170,7 @@ fn check_folder(folder: &Path) -> Result<(), WitError> {
         let path = entry.path();
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("wit") if path.is_file() => check_wit_nesting(&String::from_utf8_lossy(&fs_err::read(&path)?))?,
-            Some("wasm" | "wat") if path.is_file() => check_limits(&fs_err::read(&path)?)?,
+            Some("wasm") if path.is_file() => check_bounds(&fs_err::read(&path)?)?,
             _ => {}
         }
     }

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Graph, global: &GlobalArgs, ui: &Ui) -> Result<(), Comm
     if root.kind == Kind::CoreModule {
         return Err(command_error::refused(&source.name, "draw", "a core module consists of no instances"));
     }
-    washlib_component::check_limits(source.bytes()).map_err(|err| command_error::refused(&source.name, "draw", err))?;
+    washlib_component::check_bounds(source.bytes()).map_err(|err| command_error::refused(&source.name, "draw", err))?;
     let data =
         read(source.bytes(), &root).map_err(|err| command_error::refused(&source.name, "draw", err.message()))?;
     let text = match args.format {
