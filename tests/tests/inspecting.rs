@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use washlib_test::{Sandbox, guest};
+use washlib_test::{Registry, RegistryOptions, Sandbox, guest};
 
 /// The workspace's own guests, each with whether every host of HTTP runs it without being asked for anything.
 fn guests() -> Vec<(&'static str, PathBuf)> {
@@ -57,4 +57,22 @@ fn a_stripped_component_has_the_same_wit_and_still_fits() {
     sandbox.run("wash", ["inspect", "check", "small.wasm", "--host", "wasmtime-serve"]).assert_success();
     let sizes = [component, "small.wasm"].map(|file| std::fs::metadata(sandbox.work().join(file)).unwrap().len());
     assert!(sizes[1] < sizes[0], "{sizes:?}");
+}
+
+#[test]
+fn references_and_files_mix() {
+    let sandbox = Sandbox::new();
+    let registry = Registry::start(&RegistryOptions::default());
+    let (_, component) = guests().remove(0);
+    let component = component.to_str().unwrap();
+    let reference = format!("{}/demo/hello:1.0.0", registry.address());
+    sandbox.run("wash", ["oci", "push", &reference, component]).assert_success();
+    let wit = |file: &str| sandbox.run("wash", ["inspect", file]).assert_success().stdout;
+    assert_eq!(wit(&reference), wit(component));
+    let difference = sandbox.run("wash", ["inspect", "diff", &reference, component]).assert_success().stdout;
+    assert_eq!(difference, "verdict: patch (patch for callers, patch for hosts)\n");
+    sandbox.run("wash", ["inspect", "check", &reference, "--host", "wash"]).assert_success();
+    let missing = format!("{}/demo/none:1.0.0", registry.address());
+    let output = sandbox.run("wash", ["inspect", &missing]).assert_code(1);
+    assert!(output.stderr.contains("cannot pull") && output.stderr.contains("demo/none"), "{}", output.stderr);
 }

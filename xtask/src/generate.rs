@@ -21,6 +21,10 @@ mod wash_host;
 mod wash_inspect;
 #[path = "../../bins/wash-new/src/cli.rs"]
 mod wash_new;
+#[path = "../../bins/wash-oci/src/cli.rs"]
+mod wash_oci;
+#[path = "../../bins/wash-wit/src/cli.rs"]
+mod wash_wit;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -101,6 +105,8 @@ fn tools() -> [(&'static str, Command); 5] {
         ("host", wash_host::Host::command()),
         ("inspect", wash_inspect::Inspect::command()),
         ("new", wash_new::New::command()),
+        ("wit", wash_wit::Wit::command()),
+        ("oci", wash_oci::Oci::command()),
     ]
 }
 
@@ -114,6 +120,9 @@ fn front_end() -> Command {
     for (name, tool) in tools() {
         command = command.subcommand(tool.name(name));
     }
+    let cache = clap::Arg::new("cache").required(true).value_parser(["all", "host", "oci"]);
+    let drain = Command::new("drain").about("Clean the caches that tools keep").arg(cache);
+    command = command.subcommand(drain);
     let shell = clap::Arg::new("shell").required(true).value_parser(["bash", "elvish", "fish", "powershell", "zsh"]);
     command.subcommand(Command::new("completion").about("Print the completion script of a shell").arg(shell))
 }

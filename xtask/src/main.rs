@@ -4,6 +4,7 @@
 
 mod bench;
 mod ci;
+mod foreign_programs;
 mod generate;
 mod guest_toolchain;
 mod process;
@@ -12,6 +13,7 @@ mod schemas;
 mod setup;
 mod size;
 mod test;
+mod wkg;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

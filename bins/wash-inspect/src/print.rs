@@ -1,12 +1,12 @@
 //! `wash inspect wat` and `wash inspect validate`: thin over wasmprinter and wasmparser.
 
-use washlib_cli::{CommandError, GlobalArgs, Ui};
+use washlib_cli::{CommandError, Ui};
 use washlib_component::{InvalidError, check_bounds, guarded, validate as validate_bytes};
 
 use crate::cli::Validate;
 use crate::command_error;
 use crate::output::{Problem, ValidateData};
-use crate::source::{self, Source};
+use crate::source::{self, Place, Source};
 
 /// The text format of a binary.
 pub(crate) fn wat(source: &mut Source, skeleton: bool) -> Result<String, CommandError> {
@@ -26,8 +26,8 @@ pub(crate) fn wat(source: &mut Source, skeleton: bool) -> Result<String, Command
 }
 
 /// Runs `wash inspect validate`.
-pub(crate) fn validate(args: &Validate, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
-    let mut source = source::read(args.reference.as_deref(), global, ui)?;
+pub(crate) fn validate(args: &Validate, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
+    let mut source = source::read(args.reference.as_deref(), place, ui)?;
     let name = source.name.clone();
     let bytes = source.wasm()?;
     let Err(err) = validate_bytes(bytes) else {

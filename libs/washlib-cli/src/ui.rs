@@ -185,6 +185,49 @@ impl Ui {
         answer.map(|answer| answer.unwrap_or(false)).map_err(|dialoguer::Error::IO(err)| err)
     }
 
+    /// Lets a person choose one of `items`. `None` without a person at a terminal, and when they choose none.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal cannot be read; `Interrupted` on Ctrl-C.
+    pub fn select(&self, question: &str, items: &[String]) -> io::Result<Option<usize>> {
+        if !self.interactive || items.is_empty() {
+            return Ok(None);
+        }
+        let answer = dialoguer::Select::new().with_prompt(question).items(items).default(0).interact_opt();
+        answer.map_err(|dialoguer::Error::IO(err)| err)
+    }
+
+    /// Asks for a line of text. Without a person at a terminal there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal cannot be read; `Interrupted` on Ctrl-C.
+    pub fn ask(&self, question: &str) -> io::Result<Option<String>> {
+        if !self.interactive {
+            return Ok(None);
+        }
+        let answer = dialoguer::Input::<String>::new().with_prompt(question).interact_text();
+        answer.map(Some).map_err(|dialoguer::Error::IO(err)| err)
+    }
+
+    /// Asks for a secret, which the terminal does not show. Without a person at a terminal there is none. With
+    /// `repeated`, it is asked for twice and must be the same; an empty one is an answer too.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal cannot be read; `Interrupted` on Ctrl-C.
+    pub fn ask_secret(&self, question: &str, repeated: Option<&str>) -> io::Result<Option<String>> {
+        if !self.interactive {
+            return Ok(None);
+        }
+        let mut prompt = dialoguer::Password::new().with_prompt(question).allow_empty_password(true);
+        if let Some(again) = repeated {
+            prompt = prompt.with_confirmation(again, "they differ");
+        }
+        prompt.interact().map(Some).map_err(|dialoguer::Error::IO(err)| err)
+    }
+
     /// Starts a progress bar, drawn only on a terminal and only when statuses are shown.
     pub fn progress(&self, message: &str) -> Progress {
         let visible = io::stderr().is_terminal() && !self.is_json() && self.log_level >= LogLevel::Info;
