@@ -25,7 +25,7 @@ fn forbidden() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("wash-build", set(&[WASMTIME], &[])),
         ("wash-dev", set(&[], &[])),
         ("wash-host", set(&[], &[])),
-        ("wash-inspect", set(&[WASMTIME, TOKIO], &[&NETWORK])),
+        ("wash-inspect", set(&[WASMTIME], &[])),
         ("wash-new", set(&[WASMTIME], &[])),
         ("wash-oci", set(&[WASMTIME], &[])),
         ("wash-runtime", set(&[CLAP], &[&TERMINAL])),

@@ -3,30 +3,30 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use washlib_cli::{CommandError, GlobalArgs, Ui};
+use washlib_cli::{CommandError, Ui};
 use washlib_component::{Action, Change, Decoded, Direction, Impact, Item, Root, compare};
 use wit_parser::{InterfaceId, TypeDefKind, WorldItem};
 
 use crate::cli::Check;
 use crate::host_profile::{self, Answer, HostProfile, InterfaceName, Request, compatible};
 use crate::output::{Advice, CheckData, Finding, HostList, KnownHost, Status};
-use crate::source::{self, Content, Source};
+use crate::source::{self, Content, Place, Source};
 use crate::{command_error, diff};
 
 /// Runs the command.
-pub(crate) fn run(args: &Check, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
+pub(crate) fn run(args: &Check, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
     if args.list_hosts {
         return list_hosts(ui);
     }
-    let start = global.start_dir().map_err(CommandError::usage)?;
-    let mut source = source::read(args.reference.as_deref(), global, ui)?;
+    let start = place.global.start_dir().map_err(CommandError::usage)?;
+    let mut source = source::read(args.reference.as_deref(), place, ui)?;
     let decoded = source.decoded()?;
     let data = match (&args.host, &args.world) {
         (Some(host), _) => {
             let profile = host_profile::find(host, &start).map_err(command_error::profile)?;
             against_host(&source.name, &decoded, &profile)
         }
-        (None, Some(world)) => against_world(&source.name, &decoded, world, &mut wit(args, world, global, ui)?)?,
+        (None, Some(world)) => against_world(&source.name, &decoded, world, &mut wit(args, world, place, ui)?)?,
         // Excluded where the command line is parsed.
         (None, None) => return Err(CommandError::usage("neither a host nor a world was named")),
     };
@@ -168,11 +168,11 @@ impl Wanted {
 }
 
 /// Where the world is defined.
-fn wit(args: &Check, world: &str, global: &GlobalArgs, ui: &Ui) -> Result<Source, CommandError> {
+fn wit(args: &Check, world: &str, place: &Place<'_>, ui: &Ui) -> Result<Source, CommandError> {
     match &args.wit {
-        Some(reference) => source::read(Some(reference), global, ui),
+        Some(reference) => source::read(Some(reference), place, ui),
         None => {
-            let folder = source::project_wit(global).ok_or_else(|| command_error::no_wit_folder(world))?;
+            let folder = source::project_wit(place).ok_or_else(|| command_error::no_wit_folder(world))?;
             let name = folder.display().to_string();
             let decoded = source::wit_folder(&folder)
                 .map_err(|source| command_error::source(source::SourceError::Wit { path: folder.clone(), source }))?;

@@ -38,6 +38,10 @@ pub(crate) struct Inspect {
     #[arg(long)]
     pub(crate) wit: bool,
 
+    /// Speak to the registry of a reference without TLS
+    #[arg(long, global = true)]
+    pub(crate) insecure: bool,
+
     #[command(subcommand)]
     pub(crate) command: Option<InspectCommand>,
 

@@ -6,7 +6,7 @@ use washlib_component::{Decoded, outline};
 use crate::artifact::{Artifact, recognize};
 use crate::cli::{Inspect, InspectCommand};
 use crate::output::{Description, Problem, WatData};
-use crate::source::{self, Source};
+use crate::source::{self, Place, Source, Transport};
 use crate::{check, command_error, dependencies, describe, diff, graph, metadata, print, size, strip, summary};
 
 impl Tool for Inspect {
@@ -17,31 +17,35 @@ impl Tool for Inspect {
 
 /// The body of `main`.
 pub(crate) fn inspect(args: Inspect, ui: &Ui) -> Result<(), CommandError> {
-    let global = &args.global;
-    let Some(command) = &args.command else { return show(&args, ui) };
+    let place = &Place { global: &args.global, registries: transport(&args) };
+    let Some(command) = &args.command else { return show(&args, place, ui) };
     if args.reference.is_some() || args.summary || args.wit {
         return Err(command_error::misplaced());
     }
     match command {
-        InspectCommand::Diff(args) => diff::run(args, global, ui),
-        InspectCommand::Check(args) => check::run(args, global, ui),
-        InspectCommand::Size(args) => size::run(args, global, ui),
-        InspectCommand::Deps(args) => dependencies::run(args, global, ui),
-        InspectCommand::Metadata(args) => metadata::run(args, global, ui),
-        InspectCommand::Validate(args) => print::validate(args, global, ui),
-        InspectCommand::Strip(args) => strip::run(args, global, ui),
+        InspectCommand::Diff(args) => diff::run(args, place, ui),
+        InspectCommand::Check(args) => check::run(args, place, ui),
+        InspectCommand::Size(args) => size::run(args, place, ui),
+        InspectCommand::Deps(args) => dependencies::run(args, place, ui),
+        InspectCommand::Metadata(args) => metadata::run(args, place, ui),
+        InspectCommand::Validate(args) => print::validate(args, place, ui),
+        InspectCommand::Strip(args) => strip::run(args, place, ui),
         InspectCommand::Wat(args) => {
-            let mut source = source::read(args.reference.as_deref(), global, ui)?;
+            let mut source = source::read(args.reference.as_deref(), place, ui)?;
             let text = print::wat(&mut source, args.skeleton)?;
             ui.result(&text, "The text format", WatData { wat: text.clone() })
         }
-        InspectCommand::Graph(args) => graph::run(args, global, ui),
+        InspectCommand::Graph(args) => graph::run(args, place, ui),
     }
 }
 
+fn transport(args: &Inspect) -> Transport {
+    if args.insecure { Transport::Plain } else { Transport::AsConfigured }
+}
+
 /// `wash inspect [REF]`.
-fn show(args: &Inspect, ui: &Ui) -> Result<(), CommandError> {
-    let mut source = source::read(args.reference.as_deref(), &args.global, ui)?;
+fn show(args: &Inspect, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
+    let mut source = source::read(args.reference.as_deref(), place, ui)?;
     let artifact = recognize(&mut source)?;
     let only_wit = !args.summary && (args.wit || !(ui.is_json() || ui.is_read_by_person()));
     let decoded = decoded(&source, &artifact);

@@ -8,6 +8,7 @@ use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_component::{CompareError, DecodeError, InvalidError, Stopped, UnrecognizedError};
 use washlib_config::{ConfigError, DiscoverError};
+use washlib_registry::{PullError, Reference};
 
 use crate::archive::ArchiveError;
 use crate::host_profile::ProfileError;
@@ -30,11 +31,22 @@ fn about<E: std::error::Error + Send + Sync + 'static>(name: &str, what: &'stati
 
 pub(crate) fn source(err: SourceError) -> CommandError {
     let hint = match &err {
-        SourceError::Registry { reference } => Some(format!("`wash oci pull {reference}` writes it to a file")),
         SourceError::NotFound { .. } => Some("`wash inspect --help` tells what REF can be".to_owned()),
         _ => None,
     };
     CommandError::failure(err).hint_if_some(hint)
+}
+
+pub(crate) fn pull(err: PullError) -> CommandError {
+    let hint = match &err {
+        PullError::Registry { source, .. } => source.hint(),
+        _ => None,
+    };
+    CommandError::failure(err).hint_if_some(hint)
+}
+
+pub(crate) fn cached(reference: &Reference, err: io::Error) -> CommandError {
+    CommandError::failure(format!("cannot read what was pulled of {reference}: {err}"))
 }
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {

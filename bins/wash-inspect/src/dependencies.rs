@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use serde::Deserialize;
-use washlib_cli::{CommandError, GlobalArgs, Ui};
+use washlib_cli::{CommandError, Ui};
 use washlib_component::Part;
 
 use crate::cli::{Deps, SbomFormat};
 use crate::command::whole_outline;
 use crate::output::{Dependency, DepsData, ModuleDependencies};
+use crate::source::Place;
 use crate::summary::printable;
 use crate::{metadata, sbom, source};
 
@@ -22,8 +23,8 @@ const SECTION: &str = ".dep-v0";
 const MAX_JSON: u64 = 8 << 20;
 
 /// Runs the command.
-pub(crate) fn run(args: &Deps, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
-    let mut source = source::read(args.reference.as_deref(), global, ui)?;
+pub(crate) fn run(args: &Deps, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
+    let mut source = source::read(args.reference.as_deref(), place, ui)?;
     source.wasm()?;
     let root = whole_outline(&source.name, source.bytes())?;
     let (modules, problems) = of_parts(&root);

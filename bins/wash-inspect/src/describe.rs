@@ -8,7 +8,7 @@ use std::io::Write as _;
 use ring::digest::{SHA256, digest};
 use washlib_cli::CommandError;
 use washlib_component::{Decoded, Kind, Part, Root, function_text, outline, type_text, value_text};
-use wit_parser::{Function, InterfaceId, Resolve, TypeDefKind, TypeOwner, WorldId, WorldItem, WorldKey};
+use wit_parser::{Function, FunctionKind, InterfaceId, Resolve, TypeDefKind, TypeOwner, WorldId, WorldItem, WorldKey};
 
 use crate::artifact::Artifact;
 use crate::output::{
@@ -289,14 +289,15 @@ fn used_from(resolve: &Resolve, owner: Option<InterfaceId>, kind: &TypeDefKind) 
 }
 
 fn function_data(resolve: &Resolve, function: &Function) -> FunctionData {
-    let (kind, is_method) = match function.name.split_once(']').map(|(kind, _)| kind) {
-        Some("[method") => ("method", true),
-        Some("[static") => ("static", false),
-        Some("[constructor") => ("constructor", false),
-        _ => ("function", false),
+    let kind = match function.kind {
+        FunctionKind::Freestanding | FunctionKind::AsyncFreestanding => "function",
+        FunctionKind::Method(_) | FunctionKind::AsyncMethod(_) => "method",
+        FunctionKind::Static(_) | FunctionKind::AsyncStatic(_) => "static",
+        FunctionKind::Constructor(_) => "constructor",
     };
     let resource = function.kind.resource().and_then(|id| resolve.types[id].name.clone());
-    let params = function.params.iter().skip(usize::from(is_method));
+    // A method's first parameter is the resource.
+    let params = function.params.iter().skip(usize::from(kind == "method"));
     FunctionData {
         name: if kind == "constructor" { "constructor".to_owned() } else { function.item_name().to_owned() },
         resource,

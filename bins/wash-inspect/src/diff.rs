@@ -2,20 +2,21 @@
 
 use std::fmt::Write as _;
 
-use washlib_cli::{CommandError, GlobalArgs, Ui};
+use washlib_cli::{CommandError, Ui};
 use washlib_component::{Action, Change, Difference, Direction, Impact, Item, Subject, compare};
 
 use crate::cli::Diff;
 use crate::output::{ActionData, ChangeData, DiffData, DirectionData, ImpactData, ItemData, SubjectData};
+use crate::source::Place;
 use crate::{command_error, source};
 
 /// Runs the command.
-pub(crate) fn run(args: &Diff, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
+pub(crate) fn run(args: &Diff, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
     if args.old == "-" && args.new == "-" {
         return Err(CommandError::usage("standard input can be only one of the two"));
     }
-    let mut old = source::read(Some(&args.old), global, ui)?;
-    let mut new = source::read(Some(&args.new), global, ui)?;
+    let mut old = source::read(Some(&args.old), place, ui)?;
+    let mut new = source::read(Some(&args.new), place, ui)?;
     let difference =
         compare(&old.decoded()?, &new.decoded()?, args.world.as_deref()).map_err(command_error::compare)?;
     let data = DiffData {

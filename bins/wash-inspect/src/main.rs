@@ -15,6 +15,7 @@ mod host_profile;
 mod metadata;
 mod output;
 mod print;
+mod registry;
 mod sbom;
 mod size;
 mod source;

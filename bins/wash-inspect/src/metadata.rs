@@ -1,20 +1,21 @@
 //! `wash inspect metadata`: what a binary says of itself, and changing it.
 
-use washlib_cli::{CommandError, GlobalArgs, Ui};
+use washlib_cli::{CommandError, Ui};
 use washlib_component::{Part, guarded, producers};
 use wasm_metadata::{AddMetadata, AddMetadataField};
 
 use crate::cli::{Metadata, MetadataFields};
 use crate::command::whole_outline;
 use crate::output::{MetadataData, Producer};
+use crate::source::Place;
 use crate::summary::printable;
 use crate::write::deliver;
 use crate::{command_error, source};
 
 /// Runs the command.
-pub(crate) fn run(args: &Metadata, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
-    let start = global.start_dir().map_err(CommandError::usage)?;
-    let mut source = source::read(args.reference.as_deref(), global, ui)?;
+pub(crate) fn run(args: &Metadata, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
+    let start = place.global.start_dir().map_err(CommandError::usage)?;
+    let mut source = source::read(args.reference.as_deref(), place, ui)?;
     source.wasm()?;
     let root = whole_outline(&source.name, source.bytes())?;
     if is_empty(&args.fields) {

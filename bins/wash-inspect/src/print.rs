@@ -1,18 +1,18 @@
 //! `wash inspect wat` and `wash inspect validate`: thin over wasmprinter and wasmparser.
 
-use washlib_cli::{CommandError, GlobalArgs, Ui};
-use washlib_component::{InvalidError, check_limits, guarded, validate as validate_bytes};
+use washlib_cli::{CommandError, Ui};
+use washlib_component::{InvalidError, check_bounds, guarded, validate as validate_bytes};
 
 use crate::cli::Validate;
 use crate::command_error;
 use crate::output::{Problem, ValidateData};
-use crate::source::{self, Source};
+use crate::source::{self, Place, Source};
 
 /// The text format of a binary.
 pub(crate) fn wat(source: &mut Source, skeleton: bool) -> Result<String, CommandError> {
     let name = source.name.clone();
     let bytes = source.wasm()?;
-    check_limits(bytes).map_err(|err| command_error::refused(&name, "print", err))?;
+    check_bounds(bytes).map_err(|err| command_error::refused(&name, "print", err))?;
     let mut text = String::new();
     let mut config = wasmprinter::Config::new();
     config.print_skeleton(skeleton);
@@ -26,8 +26,8 @@ pub(crate) fn wat(source: &mut Source, skeleton: bool) -> Result<String, Command
 }
 
 /// Runs `wash inspect validate`.
-pub(crate) fn validate(args: &Validate, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
-    let mut source = source::read(args.reference.as_deref(), global, ui)?;
+pub(crate) fn validate(args: &Validate, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
+    let mut source = source::read(args.reference.as_deref(), place, ui)?;
     let name = source.name.clone();
     let bytes = source.wasm()?;
     let Err(err) = validate_bytes(bytes) else {
@@ -39,7 +39,9 @@ pub(crate) fn validate(args: &Validate, global: &GlobalArgs, ui: &Ui) -> Result<
         return Err(command_error::invalid(&name, err));
     }
     let offset = match &err {
-        InvalidError::Truncated { offset } | InvalidError::Malformed { offset, .. } => Some(*offset as u64),
+        InvalidError::Truncated { offset }
+        | InvalidError::Malformed { offset, .. }
+        | InvalidError::Excessive { offset, .. } => Some(*offset as u64),
         _ => None,
     };
     let message = format!("{name} is not valid: {err}");

@@ -10,14 +10,29 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use washlib_build::{BuildError, BuildRequest, CancelToken, Purpose, Reporter};
 use washlib_cli::{CommandError, GlobalArgs, Ui};
-use washlib_component::{Decoded, LimitError, Root, check_limits, check_wit_nesting, guarded};
+use washlib_component::{Decoded, InvalidError, LimitError, Root, check_bounds, check_wit_nesting, guarded};
 use washlib_config::{Config, Project, Sources};
 use wit_parser::Resolve;
 
-use crate::command_error;
+use crate::{command_error, registry};
 
 /// The largest file that is read, in bytes: what a module may be at most.
 const MAX_SIZE: u64 = 1 << 30;
+
+/// Where a run begins, and what its command line says about reaching others.
+pub(crate) struct Place<'a> {
+    pub(crate) global: &'a GlobalArgs,
+    pub(crate) registries: Transport,
+}
+
+/// How a registry is spoken to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Transport {
+    /// As the configuration says; without it, over TLS.
+    AsConfigured,
+    /// Without TLS.
+    Plain,
+}
 
 /// Why a REF cannot be read.
 #[derive(Debug, Error)]
@@ -25,8 +40,6 @@ const MAX_SIZE: u64 = 1 << 30;
 pub(crate) enum SourceError {
     #[error("there is no file or folder {}", path.display())]
     NotFound { path: PathBuf },
-    #[error("`{reference}` is in a registry, and this version reads from none")]
-    Registry { reference: String },
     #[error("{name} has more than {MAX_SIZE} bytes")]
     TooLarge { name: String },
     #[error("cannot read {name}")]
@@ -47,6 +60,8 @@ pub(crate) enum WitError {
     Malformed(String),
     #[error(transparent)]
     Limit(#[from] LimitError),
+    #[error(transparent)]
+    Package(#[from] InvalidError),
     #[error(transparent)]
     Read(#[from] io::Error),
     #[error(transparent)]
@@ -72,19 +87,23 @@ pub(crate) struct Source {
 
 /// Reads what a REF stands for; without one, the project that the start folder belongs to. Paths are relative to that
 /// folder. A project's component is built if there is none.
-pub(crate) fn read(reference: Option<&str>, global: &GlobalArgs, ui: &Ui) -> Result<Source, CommandError> {
-    let start = global.start_dir().map_err(CommandError::usage)?;
-    let Some(reference) = reference else { return project(&start, global, ui) };
+pub(crate) fn read(reference: Option<&str>, place: &Place<'_>, ui: &Ui) -> Result<Source, CommandError> {
+    let start = place.global.start_dir().map_err(CommandError::usage)?;
+    let Some(reference) = reference else { return project(&start, place, ui) };
     if reference == "-" {
         let bytes = read_all(io::stdin().lock(), 0, "standard input").map_err(command_error::source)?;
         return Ok(Source { name: "-".to_owned(), path: None, content: Content::Bytes(bytes) });
     }
     let path = start.join(reference);
     match fs_err::metadata(&path) {
-        Ok(metadata) if metadata.is_dir() => folder(reference, &path, global, ui),
+        Ok(metadata) if metadata.is_dir() => folder(reference, &path, place, ui),
         Ok(_) => file(reference.to_owned(), path).map_err(command_error::source),
         Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Err(command_error::source(missing(reference)))
+            if is_reference(reference) {
+                let bytes = registry::pull(reference, place, ui)?;
+                return Ok(Source { name: reference.to_owned(), path: None, content: Content::Bytes(bytes) });
+            }
+            Err(command_error::source(SourceError::NotFound { path: PathBuf::from(reference) }))
         }
         Err(source) => Err(command_error::source(SourceError::Read { name: reference.to_owned(), source })),
     }
@@ -116,16 +135,14 @@ fn read_at_most(limit: u64, mut reader: impl Read, name: &str, bytes: &mut Vec<u
 }
 
 /// `ghcr.io/me/hello:1` was hardly meant as a path; `hello.wsam` was hardly meant as a reference.
-fn missing(reference: &str) -> SourceError {
-    let path = PathBuf::from(reference);
-    let is_registry = reference.split_once('/').is_some_and(|(registry, name)| {
+fn is_reference(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(registry, name)| {
         let is_host = registry == "localhost" || registry.contains(['.', ':']);
         is_host && !registry.starts_with('.') && !name.is_empty() && !name.ends_with(".wasm")
-    });
-    if is_registry { SourceError::Registry { reference: reference.to_owned() } } else { SourceError::NotFound { path } }
+    })
 }
 
-fn folder(reference: &str, path: &Path, global: &GlobalArgs, ui: &Ui) -> Result<Source, CommandError> {
+fn folder(reference: &str, path: &Path, place: &Place<'_>, ui: &Ui) -> Result<Source, CommandError> {
     let is_project =
         Project::discover(path).is_ok_and(|project| path.canonicalize().is_ok_and(|path| path == project.root()));
     if !is_project && holds_wit(path) {
@@ -133,7 +150,7 @@ fn folder(reference: &str, path: &Path, global: &GlobalArgs, ui: &Ui) -> Result<
             .map_err(|source| command_error::source(SourceError::Wit { path: PathBuf::from(reference), source }))?;
         return Ok(Source { name: reference.to_owned(), path: None, content: Content::Wit(Box::new(decoded)) });
     }
-    project(path, global, ui)
+    project(path, place, ui)
 }
 
 fn holds_wit(folder: &Path) -> bool {
@@ -168,16 +185,16 @@ fn check_folder(folder: &Path) -> Result<(), WitError> {
         let path = entry.path();
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("wit") if path.is_file() => check_wit_nesting(&String::from_utf8_lossy(&fs_err::read(&path)?))?,
-            Some("wasm" | "wat") if path.is_file() => check_limits(&fs_err::read(&path)?)?,
+            Some("wasm") if path.is_file() => check_bounds(&fs_err::read(&path)?)?,
             _ => {}
         }
     }
     Ok(())
 }
 
-fn project(folder: &Path, global: &GlobalArgs, ui: &Ui) -> Result<Source, CommandError> {
+fn project(folder: &Path, place: &Place<'_>, ui: &Ui) -> Result<Source, CommandError> {
     let project = Project::discover(folder).map_err(command_error::discover)?;
-    let config = configuration(&project, global, ui)?;
+    let config = configuration(&project, place, ui)?;
     let request = BuildRequest::new(&project, &config, Purpose::Release);
     let cancel = CancelToken::new();
     let path = match washlib_build::find_component(&request, &cancel) {
@@ -194,15 +211,18 @@ fn project(folder: &Path, global: &GlobalArgs, ui: &Ui) -> Result<Source, Comman
 }
 
 /// The folder with a project's own WIT: where the start folder is in a project that has one.
-pub(crate) fn project_wit(global: &GlobalArgs) -> Option<PathBuf> {
-    let project = Project::discover(&global.start_dir().ok()?).ok()?;
+pub(crate) fn project_wit(place: &Place<'_>) -> Option<PathBuf> {
+    let project = Project::discover(&place.global.start_dir().ok()?).ok()?;
     Some(project.root().join("wit")).filter(|folder| holds_wit(folder))
 }
 
-fn configuration(project: &Project, global: &GlobalArgs, ui: &Ui) -> Result<Config, CommandError> {
+pub(crate) fn configuration(project: &Project, place: &Place<'_>, ui: &Ui) -> Result<Config, CommandError> {
     let environment = env::vars_os().collect();
-    let sources =
-        Sources { user_config: global.user_config.as_deref(), environment: &environment, flags: Config::default() };
+    let sources = Sources {
+        user_config: place.global.user_config.as_deref(),
+        environment: &environment,
+        flags: Config::default(),
+    };
     let loaded = washlib_config::load(project, sources).map_err(command_error::config)?;
     for warning in &loaded.warnings {
         ui.warn(&warning.to_string());
@@ -239,7 +259,7 @@ mod tests {
             ("some.dir/hello.wasm", false),
             ("/ghcr.io/x", false),
         ] {
-            assert_eq!(matches!(missing(text), SourceError::Registry { .. }), is_reference, "{text}");
+            assert_eq!(super::is_reference(text), is_reference, "{text}");
         }
     }
 

@@ -2,22 +2,23 @@
 //!
 //! What stays is copied as it is; only the sizes of what contains it are written anew.
 
-use washlib_cli::{CommandError, GlobalArgs, Ui};
+use washlib_cli::{CommandError, Ui};
 use wasm_encoder::{ComponentSectionId, Encode as _};
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::cli::Strip;
 use crate::command::whole_outline;
+use crate::source::Place;
 use crate::write::deliver;
 use crate::{command_error, source};
 
 /// Runs the command.
-pub(crate) fn run(args: &Strip, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
+pub(crate) fn run(args: &Strip, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
     if args.target.to.is_none() && !args.target.in_place {
         return Err(command_error::no_target());
     }
-    let start = global.start_dir().map_err(CommandError::usage)?;
-    let mut source = source::read(args.reference.as_deref(), global, ui)?;
+    let start = place.global.start_dir().map_err(CommandError::usage)?;
+    let mut source = source::read(args.reference.as_deref(), place, ui)?;
     source.wasm()?;
     whole_outline(&source.name, source.bytes())?;
     let choice = if args.all {
@@ -130,7 +131,7 @@ mod tests {
         let named = ["*".to_owned()];
         assert_eq!(strip(&bytes, &Choice::Named(&named)).unwrap(), strip(&bytes, &Choice::All).unwrap());
         let debug = strip(&bytes, &Choice::Named(&[".debug_*".to_owned()])).unwrap();
-        assert_eq!(names(&debug), ["name", "producers", "component-name"]);
+        assert_eq!(names(&debug), ["producers", "name", "component-name"]);
         assert_eq!(strip(&bytes, &Choice::Named(&[])).unwrap(), bytes);
     }
 }

@@ -9,7 +9,7 @@ use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{PackageId, Resolve, WorldId};
 
 use crate::guard::{UnexpectedError, guarded};
-use crate::{Kind, LimitError, UnrecognizedError, check_limits, identify};
+use crate::{InvalidError, Kind, LimitError, UnrecognizedError, check_bounds, identify};
 
 /// How deep the brackets of a WIT text may nest: its parser calls itself for each.
 const MAX_BRACKETS: usize = 100;
@@ -21,7 +21,7 @@ pub enum DecodeError {
     /// It is no WebAssembly binary.
     #[error(transparent)]
     Unrecognized(#[from] UnrecognizedError),
-    /// It goes beyond what is read.
+    /// It is a text that goes beyond what is read.
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// It is a core module, and no world is embedded in it.
@@ -48,6 +48,15 @@ impl DecodeError {
             Self::Invalid { offset, .. } => *offset,
             _ => None,
         }
+    }
+
+    fn out_of_bounds(err: &InvalidError) -> Self {
+        let offset = match err {
+            InvalidError::Truncated { offset }
+            | InvalidError::Malformed { offset, .. }
+            | InvalidError::Excessive { offset, .. } => *offset,
+        };
+        Self::Invalid { offset: Some(offset), reason: err.to_string() }
     }
 
     fn invalid(err: &Error) -> Self {
@@ -119,7 +128,7 @@ impl Decoded {
 /// When it is no WebAssembly, is damaged, or has no WIT.
 pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let kind = identify(bytes)?;
-    check_limits(bytes)?;
+    check_bounds(bytes).map_err(|err| DecodeError::out_of_bounds(&err))?;
     let decoded = guarded(|| match kind {
         Kind::Component => wit_component::decode(bytes).map(|decoded| Some(component(decoded))),
         Kind::CoreModule => wit_component::metadata::decode(bytes).map(|(stripped, world)| {

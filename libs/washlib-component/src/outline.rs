@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use wasmparser::{ComponentNameSectionReader, Encoding, Name, NameSectionReader, Parser, Payload};
 
-use crate::limits::{LimitError, MAX_NESTING, MAX_PARTS, MAX_SECTIONS};
-use crate::{Kind, UnrecognizedError, identify};
+use crate::limits::{LimitError, MAX_OUTLINED_PARTS, MAX_SECTIONS};
+use crate::{Kind, MAX_NESTING, UnrecognizedError, identify};
 
 /// A file's outline.
 #[derive(Clone, Debug)]
@@ -176,7 +176,7 @@ impl<'a> OutlineReader<'a> {
         if self.open.len() > MAX_NESTING {
             return Err(limit(&LimitError::TooDeep { offset }));
         }
-        if self.n_parts > MAX_PARTS {
+        if self.n_parts > MAX_OUTLINED_PARTS {
             return Err(limit(&LimitError::TooManyParts { offset }));
         }
         Ok(())

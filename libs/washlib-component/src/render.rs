@@ -3,7 +3,7 @@
 //! Named types are called by their name, whichever interface they come from; a signature that would be longer than any
 //! tool writes ends in `…`.
 
-use wit_parser::{Function, Handle, Resolve, Type, TypeDefKind, TypeId};
+use wit_parser::{Function, FunctionKind, Handle, Resolve, Type, TypeDefKind, TypeId};
 
 /// The longest line, in bytes. Anonymous types may unfold to millions.
 const MAX_LENGTH: usize = 4_000;
@@ -16,7 +16,7 @@ pub fn function_text(resolve: &Resolve, function: &Function) -> String {
     }
     line.push("func(");
     // A method's first parameter is the resource that it is a method of.
-    let is_method = function.name.starts_with("[method]");
+    let is_method = matches!(function.kind, FunctionKind::Method(_) | FunctionKind::AsyncMethod(_));
     for (position, param) in function.params.iter().skip(usize::from(is_method)).enumerate() {
         if position > 0 {
             line.push(", ");

@@ -21,15 +21,15 @@ const WASM_TOOLS_VERSION: &str = "1.254.2";
 /// What makes a component of JavaScript.
 const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js";
 /// The source of the JavaScript component.
-const JAVASCRIPT: &str = "addEventListener('fetch', (event) => event.respondWith(new Response('hello')));\n";
+const JAVASCRIPT: &str = "export function hello() { return 'hello'; }\n";
 /// Runs the package: WIT and source in, component out.
 const SCRIPT: &str = "import { componentize } from '@bytecodealliance/componentize-js';
 import { readFile, writeFile } from 'node:fs/promises';
 const source = await readFile('app.js', 'utf8');
-const { component } = await componentize(source, { witPath: 'wit', worldName: 'app', enableFeatures: ['http', 'fetch-event'] });
+const { component } = await componentize(source, { witPath: 'wit', worldName: 'app' });
 await writeFile('app.wasm', component);
 ";
-const WORLD: &str = "package bench:app;\nworld app {}\n";
+const WORLD: &str = "package bench:app;\nworld app { export hello: func() -> string; }\n";
 /// How much of a program's output waits to be read: less than any component's WIT, so that the program is still there
 /// when its memory is looked at.
 const PIPE_SIZE: usize = 4096;

@@ -7,6 +7,7 @@ mod config_errors;
 mod finding;
 mod fixtures;
 mod freshness;
+mod hostile;
 mod interruption;
 mod json;
 mod layers;

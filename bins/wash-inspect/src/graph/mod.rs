@@ -6,7 +6,7 @@ mod draw;
 
 use std::collections::BTreeMap;
 
-use washlib_cli::{CommandError, GlobalArgs, Ui};
+use washlib_cli::{CommandError, Ui};
 use washlib_component::{Kind, Part};
 use wasmparser::{
     BinaryReaderError, CanonicalFunction, ComponentAlias, ComponentExternalKind, ComponentInstance,
@@ -16,6 +16,7 @@ use wasmparser::{
 use crate::cli::{Graph, GraphFormat};
 use crate::command::whole_outline;
 use crate::output::{GraphData, GraphEdge, GraphNode, NodeKind};
+use crate::source::Place;
 use crate::{command_error, source};
 
 /// How many nodes and edges are drawn; nobody reads more.
@@ -24,14 +25,14 @@ const MAX_DRAWN: usize = 20_000;
 const MAX_PROVIDERS: usize = 200;
 
 /// Runs the command.
-pub(crate) fn run(args: &Graph, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
-    let mut source = source::read(args.reference.as_deref(), global, ui)?;
+pub(crate) fn run(args: &Graph, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
+    let mut source = source::read(args.reference.as_deref(), place, ui)?;
     source.wasm()?;
     let root = whole_outline(&source.name, source.bytes())?;
     if root.kind == Kind::CoreModule {
         return Err(command_error::refused(&source.name, "draw", "a core module consists of no instances"));
     }
-    washlib_component::check_limits(source.bytes()).map_err(|err| command_error::refused(&source.name, "draw", err))?;
+    washlib_component::check_bounds(source.bytes()).map_err(|err| command_error::refused(&source.name, "draw", err))?;
     let data =
         read(source.bytes(), &root).map_err(|err| command_error::refused(&source.name, "draw", err.message()))?;
     let text = match args.format {

@@ -7,20 +7,20 @@ mod treemap;
 
 use std::fmt::Write as _;
 
-use washlib_cli::{CommandError, GlobalArgs, Ui};
+use washlib_cli::{CommandError, Ui};
 
 use crate::cli::Size;
 use crate::command::whole_outline;
 use crate::describe::gzip_size;
 use crate::output::{SizeChange, SizeData, SizeDiffData, Strippable};
-use crate::source;
+use crate::source::{self, Place};
 use crate::summary::{bytes_text, printable};
 use crate::write::replace;
 
 /// Runs the command.
-pub(crate) fn run(args: &Size, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
-    let start = global.start_dir().map_err(CommandError::usage)?;
-    let measured = measured(args.reference.as_deref(), global, ui)?;
+pub(crate) fn run(args: &Size, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
+    let start = place.global.start_dir().map_err(CommandError::usage)?;
+    let measured = measured(args.reference.as_deref(), place, ui)?;
     if let Some(path) = &args.treemap {
         let path = start.join(path);
         replace(&path, treemap::page(&measured).as_bytes())?;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Size, global: &GlobalArgs, ui: &Ui) -> Result<(), Comma
     }
     match &args.diff {
         Some(old) => {
-            let old = self::measured(Some(old), global, ui)?;
+            let old = self::measured(Some(old), place, ui)?;
             let data = change::compare(&old, &measured, args.top);
             let message = format!("{} bytes, {} before", data.size, data.size_before);
             ui.result(&diff_text(&data), &message, data)
@@ -43,8 +43,8 @@ pub(crate) fn run(args: &Size, global: &GlobalArgs, ui: &Ui) -> Result<(), Comma
     }
 }
 
-fn measured(reference: Option<&str>, global: &GlobalArgs, ui: &Ui) -> Result<SizeData, CommandError> {
-    let mut source = source::read(reference, global, ui)?;
+fn measured(reference: Option<&str>, place: &Place<'_>, ui: &Ui) -> Result<SizeData, CommandError> {
+    let mut source = source::read(reference, place, ui)?;
     source.wasm()?;
     let bytes = source.bytes();
     let root = whole_outline(&source.name, bytes)?;

@@ -74,7 +74,8 @@ fn random_worlds_as_packages_and_components() {
         for world in resolve.packages[id].worlds.values().take(2) {
             let mut module = dummy_module(&resolve, *world, ManglingAndAbi::Standard32);
             embed_component_metadata(&mut module, &resolve, *world, StringEncoding::UTF8).unwrap();
-            let Ok(component) = ComponentEncoder::default().module(&module).and_then(|encoder| encoder.encode()) else {
+            let Ok(component) = ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode())
+            else {
                 continue;
             };
             compared += usize::from(compare(&sandbox, &component, &format!("component {number}")));

@@ -32,7 +32,7 @@ export demo:shop/shop@1.2.0
   ~ type item  [breaking]
       before: record { name: string, price: u32 }
       after:  record { name: string, price: u64 }
-  ~ function list  [breaking]
+  ~ function items  [breaking]
       func() -> list<item>
       (a type that it uses changed)
   ~ function buy  [breaking]
@@ -52,7 +52,7 @@ verdict: breaking (breaking for callers, breaking for hosts)
 fn what_breaks_nobody_is_a_success() {
     let sandbox = Sandbox::new();
     sandbox.write("old.wasm", component(WIT));
-    sandbox.write("new.wasm", component(&WIT.replace("list: func()", "count: func() -> u32; list: func()")));
+    sandbox.write("new.wasm", component(&WIT.replace("items: func()", "count: func() -> u32; items: func()")));
     let output = inspect(&sandbox, &["diff", "old.wasm", "new.wasm"]).assert_success();
     assert!(output.stdout.ends_with("verdict: minor (minor for callers, patch for hosts)\n"), "{}", output.stdout);
     let same = inspect(&sandbox, &["diff", "old.wasm", "old.wasm"]).assert_success();

@@ -8,7 +8,7 @@ use wit_parser::{ManglingAndAbi, PackageId, Resolve};
 pub(crate) const WIT: &str = "package demo:shop@1.2.0;
     interface types { record item { name: string, price: u32 } resource cart { constructor(); add: func(item: item); } }
     /// What a shop offers.
-    interface shop { use types.{item}; list: func() -> list<item>; buy: func(name: string) -> result<item, string>; }
+    interface shop { use types.{item}; items: func() -> list<item>; buy: func(name: string) -> result<item, string>; }
     world store { import types; export shop; import log: func(text: string); }";
 
 /// A WIT text, parsed.

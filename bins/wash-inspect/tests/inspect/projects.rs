@@ -45,8 +45,9 @@ fn a_projects_wit_folder_holds_the_world_to_check_against() {
 fn without_a_project_it_says_what_to_do() {
     let sandbox = Sandbox::new();
     inspect(&sandbox, &[]).assert_code(2).assert_stderr_has("hint: name a file: `wash inspect hello.wasm`");
-    let reference = inspect(&sandbox, &["ghcr.io/me/hello:1"]).assert_code(1);
-    assert!(reference.stderr.contains("registry"), "{}", reference.stderr);
+    // A reference, and nobody listens there.
+    let reference = inspect(&sandbox, &["127.0.0.1:1/me/hello:1", "--insecure"]).assert_code(1);
+    assert!(reference.stderr.contains("cannot pull 127.0.0.1:1/me/hello:1"), "{}", reference.stderr);
 }
 
 #[test]
