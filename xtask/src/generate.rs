@@ -98,15 +98,15 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
 }
 
 /// The tools' command lines, by the names they go by as commands of the front-end.
-fn tools() -> [(&'static str, Command); 5] {
+fn tools() -> [(&'static str, Command); 7] {
     [
         ("build", wash_build::Build::command()),
         ("dev", wash_dev::Dev::command()),
         ("host", wash_host::Host::command()),
         ("inspect", wash_inspect::Inspect::command()),
         ("new", wash_new::New::command()),
-        ("wit", wash_wit::Wit::command()),
         ("oci", wash_oci::Oci::command()),
+        ("wit", wash_wit::Wit::command()),
     ]
 }
 
