@@ -12,7 +12,7 @@ pub(crate) struct KnownTool {
 }
 
 /// In the order in which a project needs them.
-pub(crate) const KNOWN: [KnownTool; 5] = [
+pub(crate) const KNOWN: [KnownTool; 7] = [
     KnownTool { name: "new", summary: "Create a project from a template" },
     KnownTool { name: "build", summary: "Build a WebAssembly component from a project" },
     KnownTool { name: "dev", summary: "Build a component, serve it, and swap it in when its source changes" },
