@@ -11,6 +11,7 @@ use wasmtime::component::InstancePre;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
+use super::admission::Admission;
 use super::outgoing::Outgoing;
 use super::schedule::CpuShare;
 use super::sockets::{NameLookup, VirtualNetwork};
@@ -71,6 +72,8 @@ pub(crate) struct Item {
     pub(crate) output: GuestStreams,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) bindings: Bindings,
+    /// How many of its invocations run at once.
+    pub(crate) admission: Admission,
     pub(crate) pre: InstancePre<Ctx>,
     /// While this is held, workloads of the same bytes share the code.
     pub(crate) _code: CompiledComponent,
@@ -84,7 +87,7 @@ pub(crate) struct Mount {
 }
 
 impl Linked {
-    pub(super) fn item(&self, index: usize) -> &Item {
+    pub(crate) fn item(&self, index: usize) -> &Item {
         &self.items[index]
     }
 

@@ -33,7 +33,7 @@ pub(crate) mod sockets;
 mod special_addresses;
 pub mod workload;
 
-pub(crate) use admission::Admission;
+pub(crate) use admission::{Admission, Busy};
 pub(crate) use allowed_hosts::AllowedHosts;
 pub use allowed_hosts::{AllowedHostProblem, InvalidAllowedHost};
 pub use code_cache::CodeCache;

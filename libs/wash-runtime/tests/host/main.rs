@@ -4,6 +4,7 @@
 mod code_cache;
 mod config_and_logging;
 mod failing;
+mod lazy;
 mod limits;
 mod messaging;
 mod outgoing;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use http::header::RETRY_AFTER;
@@ -22,13 +22,17 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use super::connection::{ConnectionInfo, IncomingRequest};
 use super::guest::{Guest, GuestResult};
 use super::response::{GuestBody, ResponseBody, text};
-use super::{RouteError, Router, authority};
+use super::{RouteError, Routed, Router, authority};
+use crate::engine::Busy;
 use crate::engine::schedule::{DeadlineExceeded, Schedule};
 use crate::engine::workload::{InFlight, ResolvedWorkload};
+use crate::host::lazy::{LazyWorkload, NotLoaded};
 use crate::host::metrics::RequestOutcome;
 
 /// A workload that stops between being chosen and being joined has been replaced already, unless the host is stopping.
 const ROUTE_ATTEMPTS: usize = 8;
+
+const STOPPING: &str = "the workload is stopping";
 
 type GuestResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
@@ -62,14 +66,19 @@ pub(super) async fn answer<R: Router>(
     if let Err(err) = authority::complete(&mut parts, connection) {
         return text(StatusCode::BAD_REQUEST, &err.to_string());
     }
+    let begun = Instant::now();
     let in_flight = match choose(router, &parts) {
-        Ok(in_flight) => in_flight,
+        Ok(Chosen::Joined(in_flight)) => in_flight,
+        // Most workloads are loaded; those that are not do not make the others' future larger.
+        Ok(Chosen::Lazy(workload)) => match Box::pin(load(&workload, begun)).await {
+            Ok(in_flight) => in_flight,
+            Err(response) => return response,
+        },
         Err(err) => return text(err.status(), &err.to_string()),
     };
-    let begun = Instant::now();
     let workload = Arc::clone(in_flight.workload());
     let observed = workload.http().observer.as_ref().map(|observer| observer.begin(&workload, &parts));
-    let (outcome, response) = match run(in_flight, Request::from_parts(parts, body)).await {
+    let (outcome, response) = match run(in_flight, Request::from_parts(parts, body), begun).await {
         Ok(response) => (RequestOutcome::of_status(response.status()), response),
         Err(fault) => (fault.outcome(), fault.into_response(workload.id())),
     };
@@ -80,20 +89,51 @@ pub(super) async fn answer<R: Router>(
     response
 }
 
-fn choose<R: Router>(router: &R, parts: &http::request::Parts) -> Result<InFlight, RouteError> {
-    for _ in 0..ROUTE_ATTEMPTS {
-        if let Some(in_flight) = router.route(parts)?.begin() {
-            return Ok(in_flight);
-        }
-    }
-    Err(RouteError::Unavailable { message: "the workload is stopping".to_string() })
+/// Who answers a request.
+enum Chosen {
+    /// The workload, which has been joined.
+    Joined(InFlight),
+    /// One that may have to be loaded first.
+    Lazy(Arc<LazyWorkload>),
 }
 
-async fn run(in_flight: InFlight, request: IncomingRequest) -> Result<Response<ResponseBody>, Fault> {
+fn choose<R: Router>(router: &R, parts: &http::request::Parts) -> Result<Chosen, RouteError> {
+    for _ in 0..ROUTE_ATTEMPTS {
+        match router.route(parts)? {
+            Routed::Loaded(workload) => {
+                if let Some(in_flight) = workload.begin() {
+                    return Ok(Chosen::Joined(in_flight));
+                }
+            }
+            Routed::Lazy(workload) => return Ok(Chosen::Lazy(workload)),
+        }
+    }
+    Err(RouteError::Unavailable { message: STOPPING.to_string() })
+}
+
+/// Joins a workload that is loaded by its requests. The time for loading is part of the request's.
+async fn load(workload: &Arc<LazyWorkload>, begun: Instant) -> Result<InFlight, Response<ResponseBody>> {
+    let entered = match workload.request_timeout().and_then(|timeout| begun.checked_add(timeout)) {
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), workload.enter()).await,
+        None => Ok(workload.enter().await),
+    };
+    let (message, retry_after) = match entered {
+        Ok(Ok(in_flight)) => return Ok(in_flight),
+        Ok(Err(NotLoaded::Stopped)) => (STOPPING.to_string(), Duration::ZERO),
+        Ok(Err(NotLoaded::Failed { error, retry_after })) => {
+            (format!("the workload cannot be loaded: {}", error.for_clients()), retry_after)
+        }
+        // The load goes on, and the next request may find it done.
+        Err(_) => ("the workload is still being loaded".to_string(), Duration::ZERO),
+    };
+    Err(come_back(&message, retry_after))
+}
+
+async fn run(in_flight: InFlight, request: IncomingRequest, begun: Instant) -> Result<Response<ResponseBody>, Fault> {
     let workload = Arc::clone(in_flight.workload());
-    let admitted = admit(&workload).await?;
+    let schedule = Arc::new(Schedule::since(begun, workload.http().request_timeout));
+    let admitted = admit(&workload, &schedule).await?;
     let method = request.method().clone();
-    let schedule = Arc::new(Schedule::new(workload.http().request_timeout));
     let failed = Arc::new(AtomicBool::new(false));
     let (sender, receiver) = oneshot::channel();
     let task = GuestTask {
@@ -110,17 +150,32 @@ async fn run(in_flight: InFlight, request: IncomingRequest) -> Result<Response<R
 }
 
 /// Waits until the component may be invoked once more.
-async fn admit(workload: &ResolvedWorkload) -> Result<Option<OwnedSemaphorePermit>, Fault> {
+async fn admit(workload: &ResolvedWorkload, schedule: &Schedule) -> Result<Option<OwnedSemaphorePermit>, Fault> {
     let handler = workload.handler().ok_or(Fault::NoHandler)?;
     if let Some(share) = &workload.linked().items[handler.item].cpu_share {
         let debt = share.debt();
         if !debt.is_zero() {
-            tokio::time::sleep(debt).await;
+            rest(debt, schedule).await?;
         }
     }
     match workload.handler_admission() {
-        Some(gate) if !gate.is_open() => gate.admit().await.map_err(|_| Fault::Busy),
+        Some(gate) if !gate.is_open() => gate.admit_within(schedule).await.map_err(|_| Fault::Busy),
         _ => Ok(None),
+    }
+}
+
+/// Waits until the component may compute again, if the request still has time then.
+async fn rest(debt: Duration, schedule: &Schedule) -> Result<(), Fault> {
+    let rested = Instant::now() + debt;
+    match schedule.deadline() {
+        Some(deadline) if deadline < rested => {
+            tokio::time::sleep_until(deadline.into()).await;
+            Err(Fault::Busy)
+        }
+        _ => {
+            tokio::time::sleep_until(rested.into()).await;
+            Ok(())
+        }
     }
 }
 
@@ -224,6 +279,17 @@ async fn call(
     result
 }
 
+/// A refusal that a later request need not meet.
+fn come_back(message: &str, after: Duration) -> Response<ResponseBody> {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, message);
+    let seconds = after.as_millis().div_ceil(1000).max(1);
+    // Digits are always a valid value.
+    if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    response
+}
+
 impl Fault {
     /// Why a guest that has ended gave no response.
     fn of(result: Option<GuestResult>) -> Self {
@@ -276,12 +342,7 @@ impl Fault {
             Self::Overdue(exceeded) => {
                 text(StatusCode::GATEWAY_TIMEOUT, &format!("the component did not answer: {exceeded}"))
             }
-            Self::Busy => {
-                let mut response =
-                    text(StatusCode::SERVICE_UNAVAILABLE, "the component has as many requests as it may");
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                response
-            }
+            Self::Busy => come_back(&Busy.to_string(), Duration::ZERO),
             Self::NoHandler => text(StatusCode::NOT_FOUND, "the workload answers no HTTP requests"),
             Self::Panicked => {
                 text(StatusCode::INTERNAL_SERVER_ERROR, "the host itself failed on this request; its log says more")

@@ -13,7 +13,8 @@ use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::I32Exit;
 
 use self::exports::{Export, function_matches};
-use super::{Entry, Host};
+use super::Host;
+use super::registry::{Active, Entry};
 use crate::engine::Ctx;
 use crate::engine::schedule::DeadlineExceeded;
 use crate::engine::workload::{CallError, ResolvedWorkload};
@@ -141,21 +142,30 @@ impl Host {
         call: &str,
         timeout: Option<Duration>,
     ) -> Result<InvokeOutcome, InvokeError> {
-        let workload = self.running_workload(workload_id);
+        let workload = match self.active(workload_id) {
+            Some(Active::Running(running)) => Some(Arc::clone(running.workload())),
+            Some(Active::Lazy(lazy)) => lazy.resolved().await,
+            None => None,
+        };
         let not_running = || InvokeError::NotRunning { workload_id: workload_id.to_string() };
         invoke(&*workload.ok_or_else(not_running)?, call, timeout).await
     }
 
-    /// What the components of a running workload export, as `interface#function: signature`.
+    /// What the components of a running workload export, as `interface#function: signature`. Nothing is known of one
+    /// that is loaded by its requests and is not loaded now.
     pub fn exported_functions(&self, workload_id: &str) -> Vec<String> {
-        let workload = self.running_workload(workload_id);
+        let workload = match self.active(workload_id) {
+            Some(Active::Running(running)) => Some(Arc::clone(running.workload())),
+            Some(Active::Lazy(lazy)) => lazy.resolved_now(),
+            None => None,
+        };
         let exports = workload.as_deref().map(exports::of_workload).unwrap_or_default();
         exports.iter().map(Export::signature).collect()
     }
 
-    fn running_workload(&self, workload_id: &str) -> Option<Arc<ResolvedWorkload>> {
+    fn active(&self, workload_id: &str) -> Option<Active> {
         match self.registry().workloads.get(workload_id) {
-            Some(Entry::Running(running)) => Some(Arc::clone(&running.workload)),
+            Some(Entry::Active(active)) => Some(active.clone()),
             _ => None,
         }
     }

@@ -146,16 +146,27 @@ struct Offer {
     entries: HashSet<WitInterface>,
 }
 
+/// The entries of which a plugin with this world knows an interface.
+pub(in crate::host) fn covered(world: &HashSet<WitInterface>, entries: &[WitInterface]) -> HashSet<WitInterface> {
+    entries.iter().filter(|entry| is_covered(world, entry)).cloned().collect()
+}
+
+/// Everything that a plugin provides to guests, and calls on them.
+pub(in crate::host) fn world_of(plugin: &dyn HostPlugin) -> HashSet<WitInterface> {
+    let world = plugin.world();
+    world.exports.into_iter().chain(world.imports).collect()
+}
+
+fn is_covered(world: &HashSet<WitInterface>, entry: &WitInterface) -> bool {
+    world.iter().any(|offered| entry.interfaces.iter().any(|name| offered.covers(entry, name)))
+}
+
 fn offers(workload: &UnresolvedWorkload, plugins: &[Arc<dyn HostPlugin>]) -> Vec<Offer> {
     plugins
         .iter()
         .map(|plugin| {
-            let world = plugin.world();
-            let world: HashSet<_> = world.exports.into_iter().chain(world.imports).collect();
-            let covered = |entry: &&WitInterface| {
-                entry.interfaces.iter().any(|name| world.iter().any(|offered| offered.covers(entry, name)))
-            };
-            let entries = workload.host_interfaces.iter().filter(covered).cloned().collect();
+            let world = world_of(&**plugin);
+            let entries = workload.host_interfaces.iter().filter(|entry| is_covered(&world, entry)).cloned().collect();
             Offer { plugin: Arc::clone(plugin), world, entries }
         })
         .collect()

@@ -18,7 +18,7 @@ use crate::engine::schedule::CpuShare;
 use crate::engine::siblings::{self, SiblingInterface};
 use crate::engine::sockets::VirtualNetwork;
 use crate::engine::workload::{ItemBase, UnresolvedWorkload};
-use crate::engine::{AllowedHosts, Ctx, Engine, Role};
+use crate::engine::{Admission, AllowedHosts, Ctx, Engine, Role};
 use crate::host::guest_output::{GuestOutput, GuestStreams, OutputSource};
 use crate::types::{LocalResources, Volume, VolumeType};
 
@@ -30,7 +30,10 @@ pub(super) struct Volumes {
 
 impl Volumes {
     /// Finds the directories of the host and makes those that go with the workload.
-    pub(super) fn prepare(volumes: &[Volume], allowed_roots: &[PathBuf]) -> Result<Self, StartError> {
+    pub(super) fn prepare<'a>(
+        volumes: impl IntoIterator<Item = &'a Volume>,
+        allowed_roots: &[PathBuf],
+    ) -> Result<Self, StartError> {
         let mut prepared = Self { paths: HashMap::new(), scratch: Vec::new() };
         for volume in volumes {
             let failed = |path: &Path, source| StartError::Volume {
@@ -195,6 +198,7 @@ fn item(
         id: base.id,
         local_resources: resources,
         bindings: base.bindings,
+        admission: Admission::new(base.max_invocations),
         pre,
         _code: base.component,
     })

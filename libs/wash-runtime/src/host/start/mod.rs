@@ -16,12 +16,13 @@ use crate::engine::linked::Identity;
 use crate::engine::outgoing::Egress;
 use crate::engine::schedule::Schedule;
 use crate::engine::workload::{
-    HttpOptions, ItemBase, ResolvedWorkload, SERVICE_ID, UnresolvedWorkload, WorkloadComponent, WorkloadService,
+    HttpOptions, ItemBase, Loss, ResolvedWorkload, SERVICE_ID, UnresolvedWorkload, WorkloadComponent, WorkloadService,
     http_entry,
 };
-use crate::engine::{self, Admission, CompileError, CompiledComponent, Engine, InvalidAllowedHost, Role};
-use crate::plugin::HostPlugin;
-use crate::types::{Workload, WorkloadStartRequest};
+use crate::engine::{self, AllowedHosts, CompileError, CompiledComponent, Engine, InvalidAllowedHost, Role};
+use crate::host::metrics::WorkloadMetrics;
+use crate::plugin::{Attachment, HostPlugin};
+use crate::types::{VolumeType, Workload, WorkloadStartRequest};
 
 mod check;
 mod imports;
@@ -30,6 +31,7 @@ mod link;
 pub use check::InterfaceNameProblem;
 pub use imports::ImportProblem;
 use imports::{Plan, PluginLink};
+pub(super) use imports::{covered, world_of};
 use link::Volumes;
 
 const HANDLER: &str = "wasi:http/incoming-handler";
@@ -218,15 +220,18 @@ pub(super) struct BoundPlugins {
 impl Resolver {
     /// Compiles and links the workload, and starts an instance of each component, so that what cannot start is never
     /// routed to.
-    pub(super) async fn resolve(&self, request: WorkloadStartRequest) -> Result<Resolved, StartError> {
+    pub(super) async fn resolve(
+        &self,
+        request: WorkloadStartRequest,
+        metrics: Arc<WorkloadMetrics>,
+    ) -> Result<Resolved, StartError> {
         let WorkloadStartRequest { workload_id, workload } = request;
         check::names(&workload)?;
         check::host_interfaces(&workload, &self.plugins)?;
         let mut http = self.http_options(&workload)?;
         let pool_sizes: Vec<i32> = workload.components.iter().map(|component| component.pool_size).collect();
         let volumes = Volumes::prepare(&workload.volumes, &self.host_path_roots)?;
-        let admissions =
-            workload.components.iter().map(|component| Admission::new(component.max_invocations)).collect();
+        let has_scratch = !volumes.scratch.is_empty();
         let mut unresolved = self.compile(workload_id, workload).await?;
         check::exports(&unresolved)?;
         let plan = imports::plan(&unresolved, &self.plugins).map_err(|problems| StartError::Imports { problems })?;
@@ -240,7 +245,8 @@ impl Resolver {
             Ok(linked) => {
                 let pool_size = linked.handler.as_ref().and_then(|handler| pool_sizes.get(handler.item));
                 http.instances_ready = pool_size.map_or(0, |size| usize::try_from(*size).unwrap_or(0));
-                let workload = ResolvedWorkload::new(linked, http, admissions);
+                let loss = if has_scratch { Loss::Something } else { bound.loss() };
+                let workload = ResolvedWorkload::new(linked, http, metrics, loss);
                 self.prove(&workload, &bound).await.map(|()| workload)
             }
             Err(err) => Err(err),
@@ -252,6 +258,20 @@ impl Resolver {
                 Err(err)
             }
         }
+    }
+
+    /// What can be judged of a workload without its components' bytes: names, settings, and what this host provides.
+    pub(super) fn check(&self, workload: &Workload) -> Result<HttpOptions, StartError> {
+        check::names(workload)?;
+        check::host_interfaces(workload, &self.plugins)?;
+        check::name_lookup(&workload.host_interfaces)?;
+        for component in &workload.components {
+            AllowedHosts::parse(&component.local_resources.allowed_hosts)?;
+        }
+        let directories =
+            workload.volumes.iter().filter(|volume| matches!(volume.volume_type, VolumeType::HostPath(_)));
+        Volumes::prepare(directories, &self.host_path_roots)?;
+        self.http_options(workload)
     }
 
     fn http_options(&self, workload: &Workload) -> Result<HttpOptions, StartError> {
@@ -275,8 +295,9 @@ impl Resolver {
         let mut compiled = Vec::new();
         for component in components {
             let code = self.compile_one(&component.name, component.bytes).await?;
-            let base =
-                ItemBase::new(&self.engine, Arc::clone(&identity), &component.name, code, component.local_resources);
+            let resources = component.local_resources;
+            let mut base = ItemBase::new(&self.engine, Arc::clone(&identity), &component.name, code, resources);
+            base.max_invocations = component.max_invocations;
             compiled.push(WorkloadComponent(base));
         }
         let service = match service {
@@ -348,6 +369,12 @@ impl Resolver {
 }
 
 impl BoundPlugins {
+    /// What would be lost if the plugins were told that the workload is gone, and then that it is there again.
+    fn loss(&self) -> Loss {
+        let is_restorable = |link: &PluginLink| link.plugin.attachment(&link.interfaces) == Attachment::Restorable;
+        if self.links.iter().all(is_restorable) { Loss::Nothing } else { Loss::Something }
+    }
+
     async fn resolved(&self, workload: &ResolvedWorkload) -> Result<(), StartError> {
         for link in &self.links {
             for index in &link.items {
