@@ -45,6 +45,8 @@ pub struct Ctx {
     /// Items that wait for a call of theirs, the first one first.
     pub(super) callers: Vec<usize>,
     pub(super) open_files: u64,
+    /// Whether the workload's service waits for what happens in this store.
+    for_service: bool,
     table: ResourceTable,
     http: WasiHttpCtx,
     memory: BudgetShare,
@@ -106,6 +108,15 @@ impl Ctx {
 
     pub(super) fn linked(&self) -> &Arc<Linked> {
         &self.linked
+    }
+
+    /// Whether the workload's service waits for what happens in this store, or runs in it.
+    pub(super) fn works_for_service(&self) -> bool {
+        self.for_service
+    }
+
+    pub(super) fn work_for_service(&mut self) {
+        self.for_service = true;
     }
 
     pub(super) fn item(&self) -> &Item {
@@ -237,6 +248,7 @@ pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedu
         instances: Vec::new(),
         callers: Vec::new(),
         open_files: 0,
+        for_service: linked.item(index).role == Role::Service,
         table,
         http: WasiHttpCtx::new(),
         memory: BudgetShare::new(Arc::clone(engine.memory_budget())),

@@ -14,6 +14,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use super::admission::Admission;
 use super::outgoing::Outgoing;
 use super::schedule::CpuShare;
+use super::service_calls::ServiceCalls;
 use super::sockets::{NameLookup, VirtualNetwork};
 use super::{CompiledComponent, Ctx, Engine};
 use crate::host::guest_output::GuestStreams;
@@ -35,6 +36,8 @@ pub(crate) struct Linked {
     pub(crate) items: Vec<Item>,
     /// The item that answers HTTP requests.
     pub(crate) handler: Option<Handler>,
+    /// The line before a service that is called instead of run.
+    pub(crate) service_calls: Option<ServiceCalls>,
     /// Loopback, as the workload sees it.
     pub(crate) network: Arc<VirtualNetwork>,
     /// Names that the workload may resolve.

@@ -27,6 +27,7 @@ mod memory;
 pub(crate) mod outgoing;
 mod pool;
 pub(crate) mod schedule;
+pub(crate) mod service_calls;
 mod sibling_types;
 pub(crate) mod siblings;
 pub(crate) mod sockets;

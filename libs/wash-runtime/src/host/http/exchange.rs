@@ -25,6 +25,7 @@ use super::response::{GuestBody, ResponseBody, text};
 use super::{RouteError, Routed, Router, authority};
 use crate::engine::Busy;
 use crate::engine::schedule::{DeadlineExceeded, Schedule};
+use crate::engine::service_calls::ServiceCallError;
 use crate::engine::workload::{InFlight, ResolvedWorkload};
 use crate::host::lazy::{LazyWorkload, NotLoaded};
 use crate::host::metrics::RequestOutcome;
@@ -279,6 +280,11 @@ async fn call(
     result
 }
 
+/// Whether the guest only came at the wrong moment.
+fn is_temporary(err: &wasmtime::Error) -> bool {
+    err.downcast_ref().is_some_and(ServiceCallError::is_temporary)
+}
+
 /// A refusal that a later request need not meet.
 fn come_back(message: &str, after: Duration) -> Response<ResponseBody> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, message);
@@ -324,6 +330,7 @@ impl Fault {
             Self::Failed(err) if err.is::<PoolConcurrencyLimitError>() => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "the host runs as many instances as it can")
             }
+            Self::Failed(err) if is_temporary(&err) => come_back(&err.root_cause().to_string(), Duration::ZERO),
             Self::Failed(err) => text(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 &format!("the component failed on this request: {}", err.root_cause()),

@@ -17,7 +17,8 @@ use super::Host;
 use super::registry::{Active, Entry};
 use crate::engine::Ctx;
 use crate::engine::schedule::DeadlineExceeded;
-use crate::engine::workload::{CallError, ResolvedWorkload};
+use crate::engine::service_calls::{ServiceCallError, ServiceCalls};
+use crate::engine::workload::{CallError, ResolvedWorkload, SERVICE_ID};
 
 mod exports;
 mod json;
@@ -179,6 +180,9 @@ async fn invoke(
     let (function, arguments) = split(call)?;
     let export = find(exports::of_workload(workload), function)?;
     let arguments = parse_arguments(&export, call, arguments)?;
+    if let Some(calls) = workload.linked().service_calls.as_ref().filter(|_| export.component_id == SERVICE_ID) {
+        return call_service(calls, workload, &export, arguments, timeout).await;
+    }
     let mut invocation = workload.instantiate(&export.component_id, timeout).await?;
     let returned = invocation
         .run(async |store: &mut Store<Ctx>, instance: &Instance| run(store, instance, &export, &arguments).await)
@@ -195,6 +199,32 @@ async fn invoke(
             None => Err(InvokeError::Failed { function, source: err.into() }),
         },
     }
+}
+
+/// Calls a function of the service that runs, so that it finds the service's state.
+async fn call_service(
+    calls: &ServiceCalls,
+    workload: &ResolvedWorkload,
+    export: &Export,
+    arguments: Vec<Val>,
+    timeout: Option<Duration>,
+) -> Result<InvokeOutcome, InvokeError> {
+    let function = export.name();
+    let component = workload.linked().service().map(|service| workload.linked().item(service).pre.component());
+    let index = component.and_then(|component| {
+        let interface = component.get_export_index(None, export.interface.as_deref()?)?;
+        component.get_export_index(Some(&interface), &export.function_name)
+    });
+    let failed = |err: ServiceCallError| InvokeError::Failed { function: function.clone(), source: err.into() };
+    let index = index.ok_or_else(|| failed(ServiceCallError::Stopped))?;
+    let call = calls.call(index, arguments, export.function.results().len());
+    let results = match timeout {
+        Some(timeout) => tokio::time::timeout(timeout, call)
+            .await
+            .map_err(|_| InvokeError::Timeout { function: function.clone(), timeout })?,
+        None => call.await,
+    };
+    Ok(InvokeOutcome { value: results.map_err(failed)?.pop() })
 }
 
 async fn run(

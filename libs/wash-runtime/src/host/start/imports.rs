@@ -1,4 +1,4 @@
-//! Who provides each import of a workload: WASI, a sibling component, or a plugin.
+//! Who provides each import of a workload: WASI, a sibling component, the service, or a plugin.
 //!
 //! It decides only; [`super::link`] links. All that is wrong with a workload's imports is one error.
 
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use wasmtime::component::types::ComponentItem;
 
+use super::is_program;
 use crate::engine::{self, CompiledComponent, Role, UnresolvedWorkload};
 use crate::plugin::HostPlugin;
 use crate::wit::{WitInterface, versions_compatible};
@@ -60,7 +61,7 @@ pub(super) struct Plan {
     pub(super) plugins: Vec<PluginLink>,
 }
 
-/// An import that a sibling provides.
+/// An import that a sibling or the service provides.
 pub(super) struct SiblingLink {
     pub(super) importer: usize,
     pub(super) import: String,
@@ -273,8 +274,8 @@ fn entry_for(interface: &WitInterface, offers: &[Offer]) -> String {
     }
 }
 
-/// The components, other than the importer, that export a compatible interface. A service's exports are not for its
-/// siblings.
+/// The components, other than the importer, that export a compatible interface; where there is none, the service that
+/// is there to be called. One that is a program cannot be called while it runs.
 fn exporters(workload: &UnresolvedWorkload, importer: usize, import: &str) -> Vec<(usize, String)> {
     let wanted = import.parse::<WitInterface>().ok();
     let fits = |export: &str| {
@@ -284,12 +285,18 @@ fn exporters(workload: &UnresolvedWorkload, importer: usize, import: &str) -> Ve
                 .zip(export.parse::<WitInterface>().ok())
                 .is_some_and(|(wanted, export)| wanted.interfaces.iter().all(|name| export.covers(wanted, name)))
     };
-    workload
-        .items()
-        .enumerate()
-        .filter(|(index, (role, _))| *index != importer && *role == Role::Component)
-        .filter_map(|(index, (_, item))| {
-            item.component().exports().into_iter().find(|export| fits(export)).map(|export| (index, export))
-        })
-        .collect()
+    let exporters = |wanted: Role| {
+        workload
+            .items()
+            .enumerate()
+            .filter(|(index, (role, item))| {
+                *index != importer && *role == wanted && (*role == Role::Component || !is_program(item))
+            })
+            .filter_map(|(index, (_, item))| {
+                item.component().exports().into_iter().find(|export| fits(export)).map(|export| (index, export))
+            })
+            .collect::<Vec<_>>()
+    };
+    let components = exporters(Role::Component);
+    if components.is_empty() { exporters(Role::Service) } else { components }
 }

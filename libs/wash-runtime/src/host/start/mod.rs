@@ -402,6 +402,11 @@ fn exports_handler(component: &ItemBase) -> bool {
     component.component().exports().iter().any(|export| is_handler(export))
 }
 
+/// Whether a service is run; the others are called.
+fn is_program(service: &ItemBase) -> bool {
+    service.component().exports().iter().any(|export| is_run(export))
+}
+
 fn is_handler(name: &str) -> bool {
     is_of(name, HANDLER)
 }
