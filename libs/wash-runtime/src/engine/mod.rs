@@ -20,6 +20,7 @@ mod compute;
 pub mod ctx;
 mod digest;
 mod files;
+mod headers;
 mod interfaces;
 pub(crate) mod linked;
 mod loaded;

@@ -145,6 +145,10 @@ impl SiblingFunction {
         parameters: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
+        let linked = Arc::clone(store.data().linked());
+        let schedule = Arc::clone(store.data().schedule());
+        // A sibling's call is an invocation like a request's, and stands in the same line.
+        let _place = linked.item(self.item).admission.admit_within(&schedule).await?;
         if self.place == Place::Fresh {
             return self.call_fresh(store, parameters, results).await;
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use http::header::RETRY_AFTER;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Sleep;
 use wasmtime::PoolConcurrencyLimitError;
@@ -79,7 +79,8 @@ pub(super) async fn answer<R: Router>(
     };
     let workload = Arc::clone(in_flight.workload());
     let observed = workload.http().observer.as_ref().map(|observer| observer.begin(&workload, &parts));
-    let (outcome, response) = match run(in_flight, Request::from_parts(parts, body), begun).await {
+    let trace = observed.as_ref().map(|observed| observed.propagate()).filter(|trace| !trace.is_empty());
+    let (outcome, response) = match run(in_flight, Request::from_parts(parts, body), begun, trace).await {
         Ok(response) => (RequestOutcome::of_status(response.status()), response),
         Err(fault) => (fault.outcome(), fault.into_response(workload.id())),
     };
@@ -130,7 +131,12 @@ async fn load(workload: &Arc<LazyWorkload>, begun: Instant) -> Result<InFlight, 
     Err(come_back(&message, retry_after))
 }
 
-async fn run(in_flight: InFlight, request: IncomingRequest, begun: Instant) -> Result<Response<ResponseBody>, Fault> {
+async fn run(
+    in_flight: InFlight,
+    request: IncomingRequest,
+    begun: Instant,
+    trace: Option<HeaderMap>,
+) -> Result<Response<ResponseBody>, Fault> {
     let workload = Arc::clone(in_flight.workload());
     let schedule = Arc::new(Schedule::since(begun, workload.http().request_timeout));
     let admitted = admit(&workload, &schedule).await?;
@@ -142,6 +148,7 @@ async fn run(in_flight: InFlight, request: IncomingRequest, begun: Instant) -> R
         _admitted: admitted,
         schedule: Arc::clone(&schedule),
         request,
+        trace: trace.map(Arc::new),
         sender,
         failed: Arc::clone(&failed),
     };
@@ -224,16 +231,17 @@ struct GuestTask {
     _admitted: Option<OwnedSemaphorePermit>,
     schedule: Arc<Schedule>,
     request: IncomingRequest,
+    trace: Option<Arc<HeaderMap>>,
     sender: oneshot::Sender<GuestResponse>,
     failed: Arc<AtomicBool>,
 }
 
 impl GuestTask {
     async fn run(self) -> GuestResult {
-        let Self { in_flight, _admitted, schedule, request, sender, failed } = self;
+        let Self { in_flight, _admitted, schedule, request, trace, sender, failed } = self;
         let workload = in_flight.workload();
         let cancelled = std::pin::pin!(workload.cancelled());
-        let call = std::pin::pin!(call(workload, schedule, request, sender, &failed));
+        let call = std::pin::pin!(call(workload, schedule, (request, trace), sender, &failed));
         match select(call, cancelled).await {
             Either::Left((result, _)) => result,
             Either::Right(((), _)) => {
@@ -248,12 +256,13 @@ impl GuestTask {
 async fn call(
     workload: &ResolvedWorkload,
     schedule: Arc<Schedule>,
-    request: IncomingRequest,
+    (request, trace): (IncomingRequest, Option<Arc<HeaderMap>>),
     sender: oneshot::Sender<GuestResponse>,
     failed: &AtomicBool,
 ) -> GuestResult {
     let result = async {
         let mut instance = workload.take_instance(schedule).await?;
+        instance.store.data_mut().set_trace(trace);
         let mut view = instance.store.data_mut().http();
         let is_https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
         let scheme = if is_https { Scheme::Https } else { Scheme::Http };
@@ -282,7 +291,7 @@ async fn call(
 
 /// Whether the guest only came at the wrong moment.
 fn is_temporary(err: &wasmtime::Error) -> bool {
-    err.downcast_ref().is_some_and(ServiceCallError::is_temporary)
+    err.is::<Busy>() || err.downcast_ref().is_some_and(ServiceCallError::is_temporary)
 }
 
 /// A refusal that a later request need not meet.

@@ -149,8 +149,8 @@ pub enum StartError {
     Plugin {
         /// The plugin's id.
         plugin: &'static str,
-        /// Why.
-        source: Box<dyn Error + Send + Sync>,
+        /// What the plugin said; its own error is found by `downcast_ref`.
+        source: anyhow::Error,
     },
     /// The component's types do not fit those of the interfaces it imports or exports.
     #[error("cannot link component `{component}`")]
@@ -331,7 +331,7 @@ impl Resolver {
     ) -> Result<(), StartError> {
         for link in std::mem::take(&mut plan.plugins) {
             let plugin = Arc::clone(&link.plugin);
-            let refused = |source: anyhow::Error| StartError::Plugin { plugin: plugin.id(), source: source.into() };
+            let refused = |source: anyhow::Error| StartError::Plugin { plugin: plugin.id(), source };
             let (interfaces, items) = (link.interfaces.clone(), link.items.clone());
             bound.links.push(link);
             plugin.on_workload_bind(workload, interfaces.clone()).await.map_err(refused)?;
@@ -382,7 +382,7 @@ impl BoundPlugins {
                 link.plugin
                     .on_workload_resolved(workload, &item.id)
                     .await
-                    .map_err(|source| StartError::Plugin { plugin: link.plugin.id(), source: source.into() })?;
+                    .map_err(|source| StartError::Plugin { plugin: link.plugin.id(), source })?;
             }
         }
         Ok(())
