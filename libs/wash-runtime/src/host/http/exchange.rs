@@ -1,4 +1,4 @@
-//! One request and its response: the router's choice, an instance, and what to say when that fails.
+//! One request and its response: the router's choice, an instance, and the way of the response to its client.
 //!
 //! Where the guest runs is the business of [`super::guest`].
 
@@ -10,22 +10,19 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Sleep;
-use wasmtime::PoolConcurrencyLimitError;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::connection::{ConnectionInfo, IncomingRequest};
+use super::fault::{Fault, Stopped, come_back};
 use super::guest::{Guest, GuestResult};
 use super::response::{GuestBody, ResponseBody, text};
 use super::{RouteError, Routed, Router, authority};
-use crate::engine::Busy;
-use crate::engine::schedule::{DeadlineExceeded, Schedule};
-use crate::engine::service_calls::ServiceCallError;
+use crate::engine::schedule::Schedule;
 use crate::engine::workload::{InFlight, ResolvedWorkload};
 use crate::host::lazy::{LazyWorkload, NotLoaded};
 use crate::host::metrics::RequestOutcome;
@@ -36,26 +33,6 @@ const ROUTE_ATTEMPTS: usize = 8;
 const STOPPING: &str = "the workload is stopping";
 
 type GuestResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
-
-/// Why a guest gave no response.
-enum Fault {
-    /// It trapped, exited, or could not be started.
-    Failed(wasmtime::Error),
-    /// It answered with an error instead of a response.
-    Refused(ErrorCode),
-    /// It returned without a response.
-    Silent,
-    /// It was ended because its workload stopped.
-    Stopped,
-    /// The host's own code panicked on its behalf.
-    Panicked,
-    /// It took longer than it may.
-    Overdue(DeadlineExceeded),
-    /// As many of its kind run as may run, and the line is full.
-    Busy,
-    /// The workload has no component for requests.
-    NoHandler,
-}
 
 /// Answers a request; every failure becomes a response as well.
 pub(super) async fn answer<R: Router>(
@@ -220,11 +197,6 @@ async fn head(
     .await
 }
 
-/// The workload stopped and had no patience left.
-#[derive(Debug, thiserror::Error)]
-#[error("the workload has stopped")]
-struct Stopped;
-
 /// All that a guest's run needs.
 struct GuestTask {
     in_flight: InFlight,
@@ -287,82 +259,4 @@ async fn call(
         tracing::error!(workload_id = workload.id(), workload = workload.name(), "a request failed: {err:?}");
     }
     result
-}
-
-/// Whether the guest only came at the wrong moment.
-fn is_temporary(err: &wasmtime::Error) -> bool {
-    err.is::<Busy>() || err.downcast_ref().is_some_and(ServiceCallError::is_temporary)
-}
-
-/// A refusal that a later request need not meet.
-fn come_back(message: &str, after: Duration) -> Response<ResponseBody> {
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, message);
-    let seconds = after.as_millis().div_ceil(1000).max(1);
-    // Digits are always a valid value.
-    if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
-        response.headers_mut().insert(RETRY_AFTER, seconds);
-    }
-    response
-}
-
-impl Fault {
-    /// Why a guest that has ended gave no response.
-    fn of(result: Option<GuestResult>) -> Self {
-        match result {
-            Some(Ok(())) => Self::Silent,
-            Some(Err(err)) if err.is::<Stopped>() => Self::Stopped,
-            Some(Err(err)) => match err.downcast::<DeadlineExceeded>() {
-                Ok(exceeded) => Self::Overdue(exceeded),
-                Err(err) => Self::Failed(err),
-            },
-            None => Self::Panicked,
-        }
-    }
-}
-
-impl Fault {
-    /// What the request counts as.
-    fn outcome(&self) -> RequestOutcome {
-        match self {
-            Self::Failed(err) if err.is::<PoolConcurrencyLimitError>() => RequestOutcome::Rejected,
-            Self::Failed(_) | Self::Refused(_) | Self::Silent | Self::Panicked | Self::NoHandler => {
-                RequestOutcome::Failed
-            }
-            Self::Stopped => RequestOutcome::Stopped,
-            Self::Overdue(_) => RequestOutcome::TimedOut,
-            Self::Busy => RequestOutcome::Rejected,
-        }
-    }
-
-    fn into_response(self, workload_id: &str) -> Response<ResponseBody> {
-        match self {
-            Self::Failed(err) if err.is::<PoolConcurrencyLimitError>() => {
-                text(StatusCode::SERVICE_UNAVAILABLE, "the host runs as many instances as it can")
-            }
-            Self::Failed(err) if is_temporary(&err) => come_back(&err.root_cause().to_string(), Duration::ZERO),
-            Self::Failed(err) => text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &format!("the component failed on this request: {}", err.root_cause()),
-            ),
-            Self::Refused(code) => {
-                tracing::error!(workload_id, "a request was answered with an error: {code:?}");
-                text(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    &format!("the component answered with an error instead of a response: {code:?}"),
-                )
-            }
-            Self::Silent => {
-                text(StatusCode::INTERNAL_SERVER_ERROR, "the component returned without a response to this request")
-            }
-            Self::Stopped => text(StatusCode::SERVICE_UNAVAILABLE, "the workload stopped during this request"),
-            Self::Overdue(exceeded) => {
-                text(StatusCode::GATEWAY_TIMEOUT, &format!("the component did not answer: {exceeded}"))
-            }
-            Self::Busy => come_back(&Busy.to_string(), Duration::ZERO),
-            Self::NoHandler => text(StatusCode::NOT_FOUND, "the workload answers no HTTP requests"),
-            Self::Panicked => {
-                text(StatusCode::INTERNAL_SERVER_ERROR, "the host itself failed on this request; its log says more")
-            }
-        }
-    }
 }

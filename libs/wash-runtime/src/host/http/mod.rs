@@ -18,6 +18,7 @@ mod connection;
 mod control;
 mod dynamic_router;
 mod exchange;
+mod fault;
 mod guest;
 mod host_name;
 mod limits;

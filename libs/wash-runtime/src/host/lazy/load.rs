@@ -67,7 +67,7 @@ impl LoadError {
 }
 
 /// What all workloads of a host that are loaded by their requests have in common.
-pub(crate) struct Loader {
+pub(in crate::host) struct Loader {
     pub(super) resolver: Arc<Resolver>,
     pub(super) events: broadcast::Sender<HostEvent>,
     pub(super) limits: LazyLimits,
@@ -85,7 +85,11 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
-    pub(crate) fn new(resolver: Arc<Resolver>, events: broadcast::Sender<HostEvent>, limits: LazyLimits) -> Arc<Self> {
+    pub(in crate::host) fn new(
+        resolver: Arc<Resolver>,
+        events: broadcast::Sender<HostEvent>,
+        limits: LazyLimits,
+    ) -> Arc<Self> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Arc::new(Self {
             resolver,

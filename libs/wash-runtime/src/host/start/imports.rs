@@ -285,7 +285,7 @@ fn exporters(workload: &UnresolvedWorkload, importer: usize, import: &str) -> Ve
                 .zip(export.parse::<WitInterface>().ok())
                 .is_some_and(|(wanted, export)| wanted.interfaces.iter().all(|name| export.covers(wanted, name)))
     };
-    let exporters = |wanted: Role| {
+    let of_role = |wanted: Role| {
         workload
             .items()
             .enumerate()
@@ -297,6 +297,6 @@ fn exporters(workload: &UnresolvedWorkload, importer: usize, import: &str) -> Ve
             })
             .collect::<Vec<_>>()
     };
-    let components = exporters(Role::Component);
-    if components.is_empty() { exporters(Role::Service) } else { components }
+    let components = of_role(Role::Component);
+    if components.is_empty() { of_role(Role::Service) } else { components }
 }
