@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn hosts(requests: Vec<WorkloadStartRequest>) -> Vec<Vec<String>> {
-        assign_hosts(requests.into_iter().map(Startable::whole).collect())
+        assign_hosts(requests.into_iter().map(|request| Startable { request, files: None }).collect())
             .into_iter()
             .map(|routed| routed.hosts)
             .collect()

@@ -36,11 +36,6 @@ pub(crate) struct Startable {
 pub(crate) struct ComponentFiles(Vec<(Box<str>, Arc<Path>)>);
 
 impl Startable {
-    /// A workload that holds its components.
-    pub(crate) fn whole(request: WorkloadStartRequest) -> Self {
-        Self { request, files: None }
-    }
-
     pub(crate) fn id(&self) -> &str {
         &self.request.workload_id
     }

@@ -121,13 +121,15 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
 /// The interface as its importer declares it.
 pub(super) fn imported_interface(sibling: &SiblingInterface<'_>) -> wasmtime::Result<ComponentInstance> {
     let (importer, import) = sibling.imported;
-    let item = importer.component_type().get_import(importer.engine(), import);
+    let component_type = importer.component_type();
+    let item = component_type.get_import(importer.engine(), import);
     interface(item.map(|import| import.ty), import)
 }
 
 /// The interface as its exporter has it.
 pub(super) fn exported_interface(sibling: &SiblingInterface<'_>) -> wasmtime::Result<ComponentInstance> {
-    let item = sibling.component.component_type().get_export(sibling.component.engine(), sibling.export);
+    let component_type = sibling.component.component_type();
+    let item = component_type.get_export(sibling.component.engine(), sibling.export);
     interface(item.map(|export| export.ty), sibling.export)
 }
 

@@ -10,7 +10,9 @@ use wash_runtime::host::events::HostEvent;
 use wash_runtime::host::{HostApi, ImportProblem, StartError};
 use wash_runtime::types::{LocalResources, Service, WorkloadStartRequest, WorkloadState};
 
-use crate::support::{Answer, TestHost, from_text, get, part, part_component, within_patience, workload_of};
+use crate::support::{
+    Answer, Connection, TestHost, from_text, get, part, part_component, within_patience, workload_of,
+};
 
 /// A component that asks a service, and the service.
 fn bank(max_restarts: u64) -> WorkloadStartRequest {
@@ -140,8 +142,9 @@ async fn a_service_that_traps_starts_again_with_nothing_and_its_callers_are_told
 async fn a_trap_turns_away_those_who_wait_in_line() {
     let mut host = running(bank(1)).await;
     let mut clients = JoinSet::new();
+    let address = host.address;
     let mut send = async |path: &'static str| {
-        let mut connection = host.connect().await;
+        let mut connection = Connection::open(address).await;
         clients.spawn(async move { (path, connection.get(path).await.status) });
     };
     send("/slow?first").await;
