@@ -98,7 +98,7 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
 }
 
 /// The tools' command lines, by the names they go by as commands of the front-end.
-fn tools() -> [(&'static str, Command); 5] {
+fn tools() -> [(&'static str, Command); 7] {
     [
         ("build", wash_build::Build::command()),
         ("dev", wash_dev::Dev::command()),
