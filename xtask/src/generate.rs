@@ -105,8 +105,8 @@ fn tools() -> [(&'static str, Command); 7] {
         ("host", wash_host::Host::command()),
         ("inspect", wash_inspect::Inspect::command()),
         ("new", wash_new::New::command()),
-        ("wit", wash_wit::Wit::command()),
         ("oci", wash_oci::Oci::command()),
+        ("wit", wash_wit::Wit::command()),
     ]
 }
 

@@ -7,6 +7,7 @@ mod ci;
 mod foreign_programs;
 mod generate;
 mod guest_toolchain;
+mod language_toolchains;
 mod process;
 mod quickstart;
 mod schemas;
@@ -28,7 +29,8 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install what the tests and the quickstart need: the compilation target `wasm32-wasip2` and the guests' packages
+    /// Install what the tests and the quickstart need: the compilation target `wasm32-wasip2`, the guests' packages,
+    /// and the toolchains for guests in JavaScript and Python
     Setup(setup::Options),
     /// Set up, then run every test
     Test,

@@ -35,7 +35,7 @@ pub(crate) fn check() -> Result<()> {
 }
 
 fn main_job(options: &Options) -> Result<()> {
-    let toolchain = setup::run(&setup::Options::default())?;
+    let toolchain = setup::for_rust(&setup::Options::default())?;
     let scratch = tempfile::Builder::new().prefix("wash-quickstart-").tempdir()?;
     let wash = Wash { binary: target_folder().join("debug/wash"), toolchain };
     execute(wash.command(scratch.path()).args(["new", "http-hello-world", "--name", "hello"]))?;

@@ -264,15 +264,10 @@ fn refuse_other_things(text: &str) -> Result<(), ReferenceError> {
     Ok(())
 }
 
-/// Docker's rule: a first part with a dot or a port, or `localhost`, is a registry.
-fn is_registry(first: &str) -> bool {
-    let host = first.split(':').next().unwrap_or_default();
-    let has_port =
-        first.split_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
-    host == "localhost"
-        || first.starts_with('[')
-        || host.contains('.') && !host.contains("..")
-        || has_port && host != ""
+/// Whether a word without a slash can only be meant as a registry: `localhost:5000`, `ghcr.io`.
+fn is_registry(word: &str) -> bool {
+    let host = word.split(':').next().unwrap_or_default();
+    host == "localhost" || word.starts_with('[') || host.contains('.')
 }
 
 fn repository(name: &str) -> Result<Repository, ReferenceError> {
@@ -280,7 +275,7 @@ fn repository(name: &str) -> Result<Repository, ReferenceError> {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
             (first.to_owned(), rest.to_owned())
         }
-        None if is_registry(name) && !name.is_empty() => return Err(ReferenceError::NoRepository(name.to_owned())),
+        None if is_registry(name) => return Err(ReferenceError::NoRepository(name.to_owned())),
         None => (DOCKER_HUB.to_owned(), format!("library/{name}")),
         Some(_) => (DOCKER_HUB.to_owned(), name.to_owned()),
     };

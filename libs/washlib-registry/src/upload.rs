@@ -1,5 +1,7 @@
 //! Blobs into a registry: not sent when it has them, taken over from another of its repositories where it can.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION};
 use url::Url;
@@ -103,14 +105,9 @@ impl Client {
                 Ok(()) => return Ok(()),
                 Err(err) => err,
             };
-            let (passing, asked) = match &err {
-                RegistryError::Status { status, .. } => (*status >= 500, None),
-                // The session has gone, and another one may not.
-                RegistryError::NotFound { .. } => (true, None),
-                RegistryError::RateLimited { retry_after, .. } => (true, *retry_after),
-                err => (is_transient(err), None),
-            };
-            match pause(attempt, asked, limits.longest_pause) {
+            // A session that has gone is no reason why another one should.
+            let passing = passes(&err) || err.is_not_found();
+            match pause(attempt, asked_pause(&err), limits.longest_pause) {
                 Some(wait) if attempt < limits.attempts && passing => {
                     progress.retrying(&err.to_string(), wait);
                     tokio::time::sleep(wait).await;
@@ -214,7 +211,7 @@ impl Client {
                     attempt = 1;
                     continue;
                 }
-                Err(err) if attempt >= limits.attempts || !is_transient(&err) => return Err(err),
+                Err(err) if attempt >= limits.attempts || !passes(&err) => return Err(err),
                 _ if attempt >= limits.attempts => {
                     return Err(RegistryError::Protocol {
                         host: repository.registry().to_owned(),
@@ -272,6 +269,23 @@ impl Client {
 enum Mount {
     Done,
     Session(Url),
+}
+
+/// Whether a failure may be none a moment later.
+fn passes(err: &RegistryError) -> bool {
+    match err {
+        RegistryError::Status { status, .. } => *status >= 500,
+        RegistryError::RateLimited { .. } => true,
+        err => is_transient(err),
+    }
+}
+
+/// How long the registry wants us to wait.
+fn asked_pause(err: &RegistryError) -> Option<Duration> {
+    match err {
+        RegistryError::RateLimited { retry_after, .. } => *retry_after,
+        _ => None,
+    }
 }
 
 /// How many bytes of a session the registry has: `Range: 0-<last>`.

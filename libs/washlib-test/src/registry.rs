@@ -20,6 +20,8 @@ pub struct RegistryOptions {
     pub password: bool,
     /// A certificate and its key, in PEM, to speak HTTPS with.
     pub tls: Option<(String, String)>,
+    /// The certificate, in PEM, of the authority that clients' certificates must be from.
+    pub client_authority: Option<String>,
 }
 
 /// A registry that serves an empty folder.
@@ -100,7 +102,13 @@ fn configuration(folder: &Path, options: &RegistryOptions) -> String {
         fs::write(&certificate_path, certificate).expect("the certificate");
         fs::write(&key_path, key).expect("the key");
         let (certificate, key) = (certificate_path.display(), key_path.display());
-        let _ = writeln!(config, "  tls: {{ certificate: {certificate}, key: {key} }}");
+        let mut tls = format!("certificate: {certificate}, key: {key}");
+        if let Some(authority) = &options.client_authority {
+            let path = folder.join("clients.pem");
+            fs::write(&path, authority).expect("the clients' authority");
+            let _ = write!(tls, ", clientcas: [{}]", path.display());
+        }
+        let _ = writeln!(config, "  tls: {{ {tls} }}");
     }
     if options.password {
         let path = folder.join("htpasswd");

@@ -46,6 +46,31 @@ pub fn check_compatibility(older: (&Version, &[u8]), newer: (&Version, &[u8])) -
     Ok(problems.into_iter().map(named).collect())
 }
 
+/// Where two views of the same packages say different things about one interface. Each may leave out what it does not
+/// need.
+pub(crate) fn contradiction(one: &Resolve, other: &Resolve) -> Option<String> {
+    for (name, package) in &other.package_names {
+        let Some(same) = one.package_names.get(name) else { continue };
+        for (interface_name, interface) in &other.packages[*package].interfaces {
+            let Some(same) = one.packages[*same].interfaces.get(interface_name) else { continue };
+            let (here, there) = (&one.interfaces[*same], &other.interfaces[*interface]);
+            for (type_name, there) in &there.types {
+                let Some(here) = here.types.get(type_name) else { continue };
+                if definition(one, *here) != definition(other, *there) {
+                    return Some(format!("the type `{type_name}` of `{name}/{interface_name}` differs"));
+                }
+            }
+            for (function_name, there) in &there.functions {
+                let Some(here) = here.functions.get(function_name) else { continue };
+                if signature(one, here) != signature(other, there) {
+                    return Some(format!("the function `{function_name}` of `{name}/{interface_name}` differs"));
+                }
+            }
+        }
+    }
+    None
+}
+
 /// Whatever a world imports or exports must still be imported or exported, as the same thing.
 fn check_world(name: &str, old: (&Resolve, WorldId), new: (&Resolve, WorldId)) -> Vec<String> {
     let ((old, old_world), (new, new_world)) = (old, new);

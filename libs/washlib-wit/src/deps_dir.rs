@@ -15,12 +15,20 @@ use wit_component::DecodedWasm;
 use crate::project::{ProjectError, wit_files};
 use crate::references::scan;
 use crate::source::{Content, TextFile};
-use crate::{Digest, Lock, PackageId};
+use crate::{Digest, Lock, PackageId, SourceOverride};
 
 /// Everything in `wit/deps`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DepsDir {
     pub(crate) entries: Vec<Entry>,
+}
+
+/// What says that a package in `wit/deps` was fetched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owners<'a> {
+    pub(crate) lock: &'a Lock,
+    /// Places that packages are taken from instead of their registry.
+    pub(crate) overrides: &'a [SourceOverride],
 }
 
 /// A file or folder in `wit/deps`.
@@ -65,17 +73,21 @@ impl DepsDir {
     }
 
     /// The entries that the lock does not own, of those that define a package.
-    pub(crate) fn vendored(&self, lock: &Lock) -> Vec<&Entry> {
-        let owned = self.owned(lock);
+    pub(crate) fn vendored(&self, owners: &Owners<'_>) -> Vec<&Entry> {
+        let owned = self.owned(owners);
         self.entries.iter().filter(|entry| !entry.packages.is_empty() && !owned.contains(&entry.name)).collect()
     }
 
     /// The names of the entries that the lock owns.
-    pub(crate) fn owned(&self, lock: &Lock) -> BTreeSet<OsString> {
+    pub(crate) fn owned(&self, owners: &Owners<'_>) -> BTreeSet<OsString> {
+        let lock = owners.lock;
         let releases = lock.packages.iter().map(|locked| locked.name.at(Some(locked.version.clone())));
         let unversioned = lock.packages.iter().map(|locked| locked.name.at(None));
         let sources = lock.sources.iter().filter_map(|locked| locked.package.parse().ok());
-        let mut open: Vec<PackageId> = releases.chain(unversioned).chain(sources).collect();
+        let firsts = self.entries.iter().filter_map(|entry| entry.packages.first().cloned());
+        let overridden =
+            firsts.filter(|package| owners.overrides.iter().any(|source| source.exactness(package).is_some()));
+        let mut open: Vec<PackageId> = releases.chain(unversioned).chain(sources).chain(overridden).collect();
         let mut owned = BTreeSet::new();
         while let Some(package) = open.pop() {
             let of_package = |entry: &&Entry| entry.is_generated && entry.packages.first() == Some(&package);
@@ -227,10 +239,14 @@ mod tests {
         let names = |entries: Vec<&Entry>| -> Vec<String> {
             entries.into_iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect()
         };
-        let owned: Vec<OsString> = deps.owned(&lock("wasi:http@0.2.0")).into_iter().collect();
+        let owned: Vec<OsString> =
+            deps.owned(&Owners { lock: &lock("wasi:http@0.2.0"), overrides: &[] }).into_iter().collect();
         assert_eq!(owned, ["wasi-http-0.2.0", "wasi-io-0.2.0"]);
-        assert_eq!(names(deps.vendored(&lock("wasi:http@0.2.0"))), ["acme.wit", "clocks", "wasi-cli-0.2.0"]);
-        assert_eq!(deps.vendored(&Lock::default()).len(), 5);
+        assert_eq!(
+            names(deps.vendored(&Owners { lock: &lock("wasi:http@0.2.0"), overrides: &[] })),
+            ["acme.wit", "clocks", "wasi-cli-0.2.0"]
+        );
+        assert_eq!(deps.vendored(&Owners { lock: &Lock::default(), overrides: &[] }).len(), 5);
     }
 
     #[test]

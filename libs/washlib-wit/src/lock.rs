@@ -17,6 +17,9 @@ use crate::{Digest, PackageName};
 /// The name of the file, in the project's root.
 pub const LOCK_FILE_NAME: &str = "wkg.lock";
 
+/// What stands for every path of this machine, which would mean nothing to others.
+pub(crate) const PATH_SOURCE: &str = "path";
+
 /// The one version of the format.
 const VERSION: u64 = 1;
 
@@ -80,8 +83,8 @@ pub struct LockedSource {
     pub source: String,
     /// What the source pointed to: a commit, a digest.
     pub revision: Option<String>,
-    /// The digest of the package's files.
-    pub digest: Digest,
+    /// The digest of the package's files; none for a path of this machine, which is used as it is.
+    pub digest: Option<Digest>,
 }
 
 impl Lock {
@@ -186,7 +189,8 @@ struct SourceEntry {
     source: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revision: Option<String>,
-    digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
 }
 
 impl LockFile {
@@ -210,7 +214,7 @@ impl LockFile {
             package: locked.package,
             source: locked.source,
             revision: locked.revision,
-            digest: locked.digest.to_string(),
+            digest: locked.digest.map(|digest| digest.to_string()),
         });
         Self { version: VERSION, packages, sources: sources.collect() }
     }
@@ -233,7 +237,8 @@ impl LockFile {
             }
         }
         for entry in self.sources {
-            let digest = entry.digest.parse().map_err(|err| format!("{}: {err}", entry.package))?;
+            let digest = entry.digest.map(|digest| digest.parse()).transpose();
+            let digest = digest.map_err(|err: crate::DigestError| format!("{}: {err}", entry.package))?;
             lock.sources.push(LockedSource {
                 package: entry.package,
                 source: entry.source,
@@ -332,7 +337,7 @@ digest = "{digest}"
                 package: "a:b@1.0.0".to_owned(),
                 source: "git+https://example.org/a#main".to_owned(),
                 revision: Some("abc".to_owned()),
-                digest: Digest::of(b"y"),
+                digest: Some(Digest::of(b"y")),
             }],
         };
         assert_eq!(parse(&lock.to_text().unwrap()).unwrap(), lock);

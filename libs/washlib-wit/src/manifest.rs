@@ -161,7 +161,7 @@ mod tests {
         for (text, part) in [
             ("[dependencies]\n", "dependencies"),
             ("[overrides]\n\"a\" = { path = \"x\" }\n", "namespace:name"),
-            ("[overrides]\n\"a:b\" = { version = \"x\" }\n", "x"),
+            ("[overrides]\n\"a:b\" = { version = \"one\" }\n", "one"),
             ("[workspace]\nmembers = []\n[metadata]\n", "workspace"),
         ] {
             let err = parse(text).unwrap_err().to_string();

@@ -9,8 +9,8 @@ use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{Resolve, UnresolvedPackageGroup};
 
 use crate::cache::RenderedPackage;
-use crate::deps_dir::{DepsDir, Entry, EntryContent};
-use crate::lock::Lock;
+use crate::compatibility::contradiction;
+use crate::deps_dir::{DepsDir, Entry, EntryContent, Owners};
 use crate::project::{WitSources, own_packages, parse};
 use crate::resolve::{Origin, Resolution};
 use crate::source::{Content, TextFile, Wanted};
@@ -45,9 +45,9 @@ pub(crate) fn render(
     group: UnresolvedPackageGroup,
     resolution: &mut Resolution,
     deps: &DepsDir,
-    old_lock: &Lock,
+    owners: &Owners<'_>,
 ) -> Result<Option<Vec<RenderedPackage>>, SyncError> {
-    let vendored = deps.vendored(old_lock);
+    let vendored = deps.vendored(owners);
     let key = key(&group, resolution, &vendored);
     let valid_key = Digest::of_parts(
         std::iter::once(key.hex().as_bytes())
@@ -218,6 +218,9 @@ fn render_all(
                 };
                 let (resolve, _) = decode(bytes).map_err(not_a_package)?;
                 let conflict = |err| SyncError::Conflict { package: package.to_string(), source: into_error(err) };
+                if let Some(problem) = contradiction(&merged, &resolve) {
+                    return Err(SyncError::Conflict { package: package.to_string(), source: problem.into() });
+                }
                 merged.merge(resolve).map_err(conflict)?;
             }
             Some(Content::Text(files)) => texts.push((package, files)),

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use semver::{Version, VersionReq};
 
 use crate::cache::content_digest;
-use crate::deps_dir::DepsDir;
+use crate::deps_dir::{DepsDir, Owners};
 use crate::location::{Location, SourceOverride};
-use crate::lock::{Lock, LockedPackage, LockedSource, requirement};
+use crate::lock::{Lock, LockedPackage, LockedSource, PATH_SOURCE, requirement};
 use crate::manifest::Manifest;
 use crate::references::scan;
 use crate::source::{Content, Fetched, SourceError, Wanted};
@@ -81,19 +81,34 @@ impl Resolution {
                     requirement: requirement.clone(),
                     digest: *digest,
                 }),
-                // What is on this machine is used as it is.
-                Origin::Location { location: Location::Path(_), .. } | Origin::Vendored { .. } => {}
-                Origin::Location { location, revision, digest } => lock.sources.push(LockedSource {
-                    package: package.to_string(),
-                    source: location.to_string(),
-                    revision: revision.clone(),
-                    digest: *digest,
-                }),
+                Origin::Vendored { .. } => {}
+                Origin::Location { location, revision, digest } => {
+                    let is_path = location.path().is_some();
+                    lock.sources.push(LockedSource {
+                        package: package.to_string(),
+                        source: if is_path { PATH_SOURCE.to_owned() } else { location.to_string() },
+                        revision: revision.clone(),
+                        digest: (!is_path).then_some(*digest),
+                    });
+                }
             }
         }
         lock.sort();
         lock
     }
+}
+
+/// What `wit.sources` says, and then what the manifest's overrides say.
+pub(crate) fn overrides(context: &Context<'_>, manifest: &Manifest) -> Vec<SourceOverride> {
+    let of_manifest = manifest.overrides.iter().filter_map(|(name, replacement)| {
+        Some(SourceOverride {
+            namespace: name.namespace().to_owned(),
+            name: Some(name.name().to_owned()),
+            version: None,
+            location: Location::Path(context.project.root().join(replacement.path.as_ref()?)),
+        })
+    });
+    context.overrides.iter().cloned().chain(of_manifest).collect()
 }
 
 pub(crate) struct Resolver<'a> {
@@ -114,25 +129,16 @@ impl<'a> Resolver<'a> {
         manifest: &Manifest,
         lock: &'a Lock,
         deps: &DepsDir,
+        owners: &Owners<'_>,
         own: &[PackageId],
         forget: &'a [PackageName],
     ) -> Self {
-        let mut overrides = context.overrides.to_vec();
-        let mut requirements = BTreeMap::new();
-        for (name, replacement) in &manifest.overrides {
-            if let Some(path) = &replacement.path {
-                overrides.push(SourceOverride {
-                    namespace: name.namespace().to_owned(),
-                    name: Some(name.name().to_owned()),
-                    version: None,
-                    location: Location::Path(context.project.root().join(path)),
-                });
-            } else if let Some(requirement) = &replacement.version {
-                requirements.insert(name.clone(), requirement.clone());
-            }
-        }
+        let overrides = owners.overrides.to_vec();
+        let with_version = manifest.overrides.iter().filter(|(_, replacement)| replacement.path.is_none());
+        let requirements =
+            with_version.filter_map(|(name, replacement)| Some((name.clone(), replacement.version.clone()?))).collect();
         let mut vendored = BTreeMap::new();
-        for entry in deps.vendored(lock) {
+        for entry in deps.vendored(owners) {
             for package in &entry.packages {
                 let name = entry.name.to_string_lossy().into_owned();
                 vendored.insert(package.clone(), (name, entry.references.clone()));
@@ -240,9 +246,10 @@ impl<'a> Resolver<'a> {
         let is_same = |locked: &&LockedSource| locked.package == name && locked.source == source && !is_forgotten;
         let locked = self.lock.sources.iter().find(is_same);
         if let Some(locked) = locked
-            && let Some(content) = self.context.cache.content(&locked.digest)
+            && let Some(digest) = locked.digest
+            && let Some(content) = self.context.cache.content(&digest)
         {
-            let (revision, digest) = (locked.revision.clone(), locked.digest);
+            let revision = locked.revision.clone();
             self.open_references(&content);
             self.insert(package, Origin::Location { location, revision, digest }, Some(content));
             return Ok(None);
@@ -347,8 +354,8 @@ impl<'a> Resolver<'a> {
         let (name, source) = (package.to_string(), location.to_string());
         let is_same = |locked: &&LockedSource| locked.package == name && locked.source == source;
         match self.lock.sources.iter().find(is_same) {
-            Some(locked) if locked.digest != found => {
-                Err(SyncError::LockMismatch { package: name, registry: source, locked: locked.digest, found })
+            Some(LockedSource { digest: Some(locked), .. }) if *locked != found => {
+                Err(SyncError::LockMismatch { package: name, registry: source, locked: *locked, found })
             }
             _ => Ok(()),
         }

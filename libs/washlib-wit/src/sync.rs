@@ -6,11 +6,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cache::RenderedPackage;
-use crate::deps_dir::DepsDir;
+use crate::deps_dir::{DepsDir, Owners};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 use crate::project::{WitProject, WitSources, own_packages};
-use crate::resolve::{Origin, Resolution, Resolver};
+use crate::resolve::{Origin, Resolution, Resolver, overrides};
 use crate::source::Content;
 use crate::sync_error::SyncError;
 use crate::write::Change;
@@ -138,20 +138,22 @@ pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -
     let deps = DepsDir::read(&project.deps_dir(), |path| project.shown(path))?;
     let (deps, discarded) = split(deps, options.existing);
 
+    let overrides = overrides(context, &manifest);
+    let owners = Owners { lock: &old_lock, overrides: &overrides };
     let own = own_packages(&group);
     let foreign = crate::project::foreign_packages(&group);
-    let resolver = Resolver::new(context, &manifest, &old_lock, &deps, &own, &options.forget);
+    let resolver = Resolver::new(context, &manifest, &old_lock, &deps, &owners, &own, &options.forget);
     let mut resolution = resolver.resolve(foreign)?;
     let new_lock = resolution.lock();
     if options.lock == LockPolicy::Keep && new_lock != old_lock {
         return Err(SyncError::LockWouldChange { changes: crate::lock_changes(&old_lock, &new_lock) });
     }
-    let rendered = render::render(context, &sources, group, &mut resolution, &deps, &old_lock)?;
+    let rendered = render::render(context, &sources, group, &mut resolution, &deps, &owners)?;
     let mut changes = Vec::new();
     let mut packages = Vec::new();
-    let vendored: Vec<_> = deps.vendored(&old_lock).into_iter().cloned().collect();
+    let vendored: Vec<_> = deps.vendored(&owners).into_iter().cloned().collect();
     if let Some(expected) = &rendered {
-        changes = differences(expected, &deps, &old_lock);
+        changes = differences(expected, &deps, &owners);
         packages = expected.iter().filter_map(planned).collect();
         packages.extend(vendored.iter().flat_map(planned_vendored));
     } else {
@@ -192,7 +194,9 @@ pub fn find(context: &Context<'_>, package: &PackageId) -> Result<Content, SyncE
     let manifest = read_manifest(project)?;
     let lock = Lock::read(&project.lock_path()).map_err(crate::ProjectError::from)?;
     let deps = DepsDir::read(&project.deps_dir(), |path| project.shown(path))?;
-    let resolver = Resolver::new(context, &manifest, &lock, &deps, &[], &[]);
+    let overrides = overrides(context, &manifest);
+    let owners = Owners { lock: &lock, overrides: &overrides };
+    let resolver = Resolver::new(context, &manifest, &lock, &deps, &owners, &[], &[]);
     let mut resolution = resolver.find_one(package)?;
     render::load_contents(context, &mut resolution)?;
     let missing = || SourceError::Offline { what: package.to_string() };
@@ -255,7 +259,7 @@ fn split(deps: DepsDir, existing: Existing) -> (DepsDir, Vec<crate::deps_dir::En
 }
 
 /// What is missing, different or no longer needed.
-fn differences(expected: &[RenderedPackage], deps: &DepsDir, old_lock: &Lock) -> Vec<Change> {
+fn differences(expected: &[RenderedPackage], deps: &DepsDir, owners: &Owners<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
     for package in expected {
         let entry = deps.generated(&package.package);
@@ -280,7 +284,7 @@ fn differences(expected: &[RenderedPackage], deps: &DepsDir, old_lock: &Lock) ->
                 || Some(name) == deps.generated(&package.package).map(|entry| entry.name.as_os_str())
         })
     };
-    for name in deps.owned(old_lock).into_iter().filter(|name| !is_expected(name)) {
+    for name in deps.owned(owners).into_iter().filter(|name| !is_expected(name)) {
         changes.push(Change::Remove { entry: name });
     }
     changes

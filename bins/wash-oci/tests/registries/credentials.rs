@@ -10,7 +10,7 @@ use washlib_test::{Output, Registry, RegistryOptions};
 use crate::Place;
 
 fn place() -> Place {
-    Place::with(&RegistryOptions { password: true, tls: None })
+    Place::with(&RegistryOptions { password: true, ..RegistryOptions::default() })
 }
 
 /// Runs a command with something on stdin.

@@ -5,17 +5,50 @@ use washlib_test::{Output, RegistryOptions};
 
 use crate::Place;
 
-/// A registry with a certificate, and the authority's certificate in PEM.
-fn place() -> (Place, String) {
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate and its key, in PEM.
+fn certificate(issuer: &CertifiedIssuer<'static, KeyPair>) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
-    let tls = Some((certificate.pem(), key.serialize_pem()));
-    let place = Place::with(&RegistryOptions { tls, password: false });
-    (place, issuer.pem())
+    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, issuer).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}
+
+/// A registry with a certificate, and the authority's certificate in PEM.
+fn place() -> (Place, String) {
+    let issuer = authority();
+    let options = RegistryOptions { tls: Some(certificate(&issuer)), ..RegistryOptions::default() };
+    (Place::with(&options), issuer.pem())
+}
+
+#[test]
+fn a_registry_may_want_a_certificate_of_its_clients() {
+    let (issuer, clients) = (authority(), authority());
+    let options = RegistryOptions {
+        tls: Some(certificate(&issuer)),
+        client_authority: Some(clients.pem()),
+        ..RegistryOptions::default()
+    };
+    let place = Place::with(&options);
+    place.component("hello.wasm", 10);
+    place.sandbox.write("ca.pem", issuer.pem());
+    let (chain, key) = certificate(&clients);
+    place.sandbox.write("client.pem", format!("{chain}{key}"));
+    let config = |more: &str| {
+        let registry = place.registry.address();
+        let text = format!("oci: {{ registries: {{ \"{registry}\": {{ ca_paths: [ca.pem]{more} }} }} }}");
+        place.sandbox.write(".wash/config.yaml", text);
+    };
+    let reference = place.reference("hello:v1");
+    config("");
+    place.oci(&["push", &reference, "hello.wasm"]).assert_code(1).assert_stderr_has("cannot reach");
+    config(", client_cert_path: client.pem");
+    place.oci(&["push", &reference, "hello.wasm"]).assert_success();
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn it_says_why_it_cannot_start() {
     let server = Server::start(&sandbox, &["registry"]);
     assert!(push_blob(&server.url(""), "hello", b"x"));
     let output = sandbox.run("wash-oci", ["serve", "registry/hello", "--addr", "127.0.0.1:0"]).assert_code(1);
-    _ = output.assert_stderr_has("is itself an image layout").assert_stderr_has("`wash oci serve registry`");
+    _ = output.assert_stderr_has("is itself an image layout").assert_stderr_has("registry` serves it as a repository");
     sandbox.write("file", "");
     let output = sandbox.run("wash-oci", ["serve", "file/registry"]).assert_code(1);
     _ = output.assert_stderr_has("cannot keep a registry there");

@@ -85,8 +85,8 @@ fn why_names_the_way_and_the_line() {
     let output = bench.wit(["why", "wasi:cli"]).assert_success();
     assert_eq!(output.stdout, "wasi:cli@0.2.12  wit/world.wit:8\n");
     let output = bench.wit(["why", "wasi:random@0.2.12"]).assert_success();
-    assert_eq!(output.stdout, "wasi:http@0.2.12  wit/world.wit:6\n  └ wasi:random@0.2.12\n");
+    assert_eq!(output.stdout, "wasi:cli@0.2.12  wit/world.wit:8\n  └ wasi:random@0.2.12\n");
     let json = bench.wit(["why", "wasi:random", "-o", "json"]).assert_success().json();
-    assert_eq!(json["data"]["paths"][0]["places"][0], "wit/world.wit:6");
+    assert_eq!(json["data"]["paths"][0]["places"][0], "wit/world.wit:8");
     bench.wit(["why", "wasi:nn"]).assert_code(1);
 }

@@ -26,8 +26,7 @@ pub(crate) fn wasi_at(version: &str) -> Vec<Package> {
     let mut resolve = Resolve { all_features: true, ..Resolve::default() };
     let groups = wasi_files().into_iter().map(|path| {
         let text = std::fs::read_to_string(&path).unwrap();
-        // Only as a version: `@since(version = …)` may name it too, and may stay.
-        let text = text.replace(&format!("@{WASI}"), &format!("@{version}"));
+        let text = said_to_be_from_the_start(&text.replace(&format!("@{WASI}"), &format!("@{version}")));
         wit_parser::UnresolvedPackageGroup::parse(&path, &text)
             .unwrap_or_else(|(map, err)| panic!("{}", err.render(&map)))
     });
@@ -35,6 +34,18 @@ pub(crate) fn wasi_at(version: &str) -> Vec<Package> {
     resolve.push_groups(root, groups.collect()).unwrap();
     let ids = resolve.packages.iter().filter(|(_, package)| package.name.namespace == "wasi").map(|(id, _)| id);
     ids.map(|id| encode(&resolve, id)).collect()
+}
+
+/// `@since(version = …)` must not name a version that is yet to come.
+fn said_to_be_from_the_start(text: &str) -> String {
+    let mut parts = text.split("(version = ");
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.split_once(')').map_or("", |(_, rest)| rest);
+        result.push_str("(version = 0.2.0)");
+        result.push_str(rest);
+    }
+    result
 }
 
 fn wasi_files() -> Vec<PathBuf> {

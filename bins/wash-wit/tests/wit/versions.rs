@@ -6,12 +6,12 @@ use crate::workbench::Workbench;
 const IO: [&str; 3] = ["0.2.0", "0.2.3", "0.3.0"];
 
 fn io(version: &str) -> String {
-    format!("package acme:io@{version};\ninterface streams {{ resource stream {{ read: func() -> u8; }} }}\n")
+    format!("package acme:io@{version};\ninterface streams {{ resource pipe {{ read: func() -> u8; }} }}\n")
 }
 
 fn user(name: &str, version: &str) -> String {
     format!(
-        "package acme:{name}@1.0.0;\ninterface api {{\n  use acme:io/streams@{version}.{{stream}};\n  open: func() -> stream;\n}}\n"
+        "package acme:{name}@1.0.0;\ninterface api {{\n  use acme:io/streams@{version}.{{pipe}};\n  open: func() -> pipe;\n}}\n"
     )
 }
 
@@ -57,8 +57,8 @@ fn a_newer_version_that_lacks_something_cannot_stand_for_the_older() {
     let bench = Workbench::without_packages(
         "package acme:app;\nworld app { import acme:a/api@1.0.0; import acme:b/api@1.0.0; }\n",
     );
-    let newer = "package acme:io@0.2.3;\ninterface other { resource stream; }\n";
-    let b = "package acme:b@1.0.0;\ninterface api { use acme:io/other@0.2.3.{stream}; open: func() -> stream; }\n";
+    let newer = "package acme:io@0.2.3;\ninterface other { resource pipe; }\n";
+    let b = "package acme:b@1.0.0;\ninterface api { use acme:io/other@0.2.3.{pipe}; open: func() -> pipe; }\n";
     bench.publish(&[package(&user("a", "0.2.0"), &[&io("0.2.0")]), package(b, &[newer])]);
     bench.wit(["fetch"]).assert_success();
     assert_eq!(bench.entries(), ["acme-a-1.0.0", "acme-b-1.0.0", "acme-io-0.2.0", "acme-io-0.2.3"]);

@@ -13,7 +13,8 @@ use crate::workbench::{WORLD, Workbench};
 /// wkg, where set-up puts it.
 fn wkg() -> Option<PathBuf> {
     let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).unwrap();
+    // <target>/debug/deps/wit-1234
+    let target = test.ancestors().nth(3).unwrap();
     let program = target.join("foreign-wkg/bin/wkg");
     if program.is_file() {
         return Some(program);

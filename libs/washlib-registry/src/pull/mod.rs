@@ -348,6 +348,8 @@ impl Client {
         }
         may_ask(options).map_err(|reason| not_cached(reference, reason))?;
         let raw = self.manifest(reference, progress).await.map_err(of_registry)?;
+        // What is no manifest is not kept as one.
+        raw.document().map_err(of_registry)?;
         let keep = || {
             self.cache.put(&raw.digest, &raw.bytes)?;
             if reference.digest().is_none() {

@@ -73,3 +73,28 @@ async fn a_mirror_is_not_told_the_registrys_password() {
     assert!(!mirror.asked().is_empty());
     assert!(mirror.asked().iter().all(|asked| asked.header("authorization").is_none()));
 }
+
+#[tokio::test]
+async fn a_proxy_is_used_for_all_but_loopback_and_what_is_excepted() {
+    let proxy = Server::start({
+        let serve = serving(artifact(1000));
+        move |asked| {
+            let mut asked = asked.clone();
+            asked.path = asked.path.replacen("http://registry.example", "", 1);
+            serve(&asked)
+        }
+    });
+    let mut settings = impatient();
+    settings.proxies.http = Some(proxy.url());
+    settings.protocol = washlib_registry::Protocol::PlainHttp;
+    let wanted = "registry.example/hello:v1".parse().unwrap();
+    let proxied = client(settings.clone());
+    let pulled = proxied.pull_component(&wanted, &PullOptions::default(), &Unwatched).await.unwrap();
+    assert_eq!(pulled.read().unwrap(), component(1000));
+    assert_eq!(proxy.lines()[0], "GET http://registry.example/v2/hello/manifests/v1");
+
+    let local = Server::start(serving(artifact(10)));
+    let before = proxy.asked().len();
+    client(settings).pull_component(&reference(&local, "hello:v1"), &PullOptions::default(), &Unwatched).await.unwrap();
+    assert_eq!(proxy.asked().len(), before);
+}

@@ -161,3 +161,11 @@ async fn passing_faults_are_passed_over() {
         assert_eq!(pulled.read().unwrap(), component(100_000));
     }
 }
+
+#[tokio::test]
+async fn an_endless_manifest_is_cut_off() {
+    let registry = TestRegistry::builder().quirk(Quirk::fault(Place::Manifest, Fault::Huge(64 << 20))).start();
+    let wanted: Reference = registry.reference("hello:v1").parse().unwrap();
+    let err = client(settings()).manifest(&wanted, &Unwatched).await.unwrap_err();
+    assert!(matches!(err, washlib_registry::RegistryError::TooLarge { .. }), "{err:?}");
+}

@@ -143,7 +143,7 @@ pub(super) struct Guests {
 
 impl Guests {
     pub(super) fn build() -> Result<Self> {
-        let toolchain = setup::run(&setup::Options::default())?;
+        let toolchain = setup::for_rust(&setup::Options::default())?;
         Ok(Self {
             hello: build_guest(&toolchain, "templates/http-hello-world", "http_hello_world.wasm")?,
             probe: build_guest(&toolchain, "libs/wash-runtime/tests/guests/probe", "probe.wasm")?,
