@@ -4,6 +4,8 @@
 
 pub mod guest;
 pub mod hostile;
+pub mod registry;
 pub mod sandbox;
 
+pub use registry::{Registry, RegistryOptions};
 pub use sandbox::{Output, Sandbox};

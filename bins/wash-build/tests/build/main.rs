@@ -4,6 +4,7 @@
 
 mod cargo_projects;
 mod config_errors;
+mod fetching;
 mod finding;
 mod fixtures;
 mod freshness;
