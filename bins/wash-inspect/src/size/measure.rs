@@ -153,11 +153,7 @@ fn crates(functions: &[FunctionSize]) -> Vec<CrateSize> {
         .into_iter()
         .map(|(name, (size, functions))| CrateSize { name: name.to_owned(), size, functions })
         .collect();
-<<<<<<< HEAD
     crates.sort_by_key(|krate| std::cmp::Reverse(krate.size));
-=======
-    crates.sort_by_key(|one| std::cmp::Reverse(one.size));
->>>>>>> main
     crates
 }
 
