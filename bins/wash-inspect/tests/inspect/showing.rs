@@ -32,7 +32,7 @@ file       shop.wasm
 kind       a component
 size       [..] kB, [..] gzip
 made by    wit-component [..]
-parts      1 core module (main [..])
+parts      1 core module (main [..]), 1 component
 imports    log
            demo:shop@1.2.0  types
 exports    demo:shop@1.2.0  shop
