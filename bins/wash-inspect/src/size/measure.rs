@@ -153,7 +153,7 @@ fn crates(functions: &[FunctionSize]) -> Vec<CrateSize> {
         .into_iter()
         .map(|(name, (size, functions))| CrateSize { name: name.to_owned(), size, functions })
         .collect();
-    crates.sort_by_key(|one| std::cmp::Reverse(one.size));
+    crates.sort_by_key(|krate| std::cmp::Reverse(krate.size));
     crates
 }
 
