@@ -14,6 +14,7 @@ fn sources_that_are_none() {
     sandbox.write("text.wasm", "hello");
     sandbox.write("empty.yaml", "");
     sandbox.write("unknown.yaml", "apiVersion: v1\nkind: Workload\n");
+    sandbox.write("folder/notes.txt", "neither a project nor documents");
     for (source, code, message) in [
         ("missing.wasm", 2, "there is no file or folder missing.wasm"),
         ("ghcr.io/me/hello:1", 2, "registries come with `wash oci`"),
@@ -21,7 +22,7 @@ fn sources_that_are_none() {
         ("text.wasm", 1, "not a WebAssembly binary"),
         ("empty.yaml", 2, "no document asks for a workload to run"),
         ("unknown.yaml", 2, "unknown.yaml:1: `v1` in `apiVersion` is not runtime.wasmcloud.dev/v1alpha1"),
-        (".", 2, "no project found"),
+        ("folder", 2, "no project found"),
     ] {
         let output = sandbox.run("wash-host", ["run", "--http-addr", "127.0.0.1:0", source]);
         output.assert_code(code).assert_stderr_has(message);
