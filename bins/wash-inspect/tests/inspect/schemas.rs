@@ -75,8 +75,8 @@ fn every_command_prints_what_its_schema_says() {
     sandbox.write("shop.wit", WIT);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
     let mut seen = 0;
-    for (name, arguments) in [
-        ("inspect", &["shop.wasm"][..]),
+    let commands: [(&str, &[&str]); 14] = [
+        ("inspect", &["shop.wasm"]),
         ("inspect", &["shop.wit"]),
         ("inspect-check", &["check", "shop.wasm", "--host", "wash"]),
         ("inspect-check-list-hosts", &["check", "--list-hosts"]),
@@ -91,7 +91,8 @@ fn every_command_prints_what_its_schema_says() {
         ("inspect-written", &["strip", "shop.wasm", "--to", "small.wasm"]),
         // A failure is a document of the same schema.
         ("inspect", &["none.wasm"]),
-    ] {
+    ];
+    for (name, arguments) in commands {
         let text = std::fs::read_to_string(folder.join(format!("{name}.schema.json"))).unwrap();
         let schema: Value = serde_json::from_str(&text).unwrap();
         let document = inspect(&sandbox, &[&["-o", "json"], arguments].concat()).json();
