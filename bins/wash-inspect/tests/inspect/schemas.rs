@@ -41,8 +41,8 @@ fn problem(value: &Value, schema: &Value, root: &Value) -> Option<String> {
             }),
             "items" => value.as_array().into_iter().flatten().find_map(|value| problem(value, rule, root)),
             "prefixItems" => {
-                let pairs = value.as_array().into_iter().flatten().zip(rule.as_array().unwrap());
-                pairs.into_iter().find_map(|(value, schema)| problem(value, schema, root))
+                let mut pairs = value.as_array().into_iter().flatten().zip(rule.as_array().unwrap());
+                pairs.find_map(|(value, schema)| problem(value, schema, root))
             }
             "$schema" | "$defs" | "title" | "description" | "format" | "minimum" | "maximum" | "minItems"
             | "maxItems" => None,
