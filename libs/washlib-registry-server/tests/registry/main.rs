@@ -6,6 +6,7 @@
 mod client;
 mod connections;
 mod discovery;
+mod generated;
 mod hostile;
 mod layouts;
 mod management;
