@@ -8,6 +8,7 @@
 mod client;
 mod connections;
 mod discovery;
+mod generated;
 mod hostile;
 mod layouts;
 mod management;
