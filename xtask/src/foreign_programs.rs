@@ -18,7 +18,7 @@ const PROGRAMS: [(&str, &str); 3] = [
 ];
 
 /// Python packages, which tests find in `foreign-python` in the target folder.
-const PYTHON_PACKAGES: [&str; 1] = ["oras==0.2.42"];
+const PYTHON_PACKAGES: [&str; 1] = ["oras==0.2.43"];
 
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {

@@ -16,6 +16,10 @@ impl Tool for Oci {
 /// The body of `main`.
 pub(crate) fn oci(args: Oci, ui: &Ui) -> Result<(), CommandError> {
     let global = args.global;
+    if let OciCommand::Serve(args) = &args.command {
+        // Before the folder changes: the program may start again.
+        serve::hide_password(args, ui);
+    }
     if global.directory.is_some() {
         // Every path on the command line is relative to it; no other thread has begun.
         let start_dir = global.start_dir().map_err(CommandError::usage)?;

@@ -27,8 +27,7 @@ pub(super) fn no_data_folder() -> CommandError {
 pub(super) fn open(err: OpenError) -> CommandError {
     let hint = match &err {
         OpenError::IsLayout { path } => path.parent().map(|parent| {
-            let parent = if parent.as_os_str().is_empty() { ".".into() } else { parent.display().to_string() };
-            format!("`wash oci serve {parent}` serves it as a repository of its folder's name")
+            format!("`wash oci serve {}` serves it as a repository of its folder's name", parent.display())
         }),
         _ => None,
     };

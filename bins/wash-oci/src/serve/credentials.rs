@@ -40,7 +40,7 @@ pub(crate) enum CredentialsError {
 
 /// Starts this program again with the password in the environment, which only the user can see, instead of among the
 /// arguments, which everybody on the machine can. Where that fails, the program goes on as it is.
-pub(crate) fn hide(args: &Serve, ui: &Ui) {
+pub(crate) fn hide_password(args: &Serve, ui: &Ui) {
     let Some(auth) = &args.auth else { return };
     let Some((first, rest)) = without_auth(env::args_os()) else { return };
     let Ok(program) = env::current_exe() else { return };

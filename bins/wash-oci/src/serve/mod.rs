@@ -17,15 +17,18 @@ use washlib_cli::{CommandError, Ui};
 use washlib_registry_server::{Builder, Credentials, Exposure, RegistryServer, Store, TlsFiles};
 
 use crate::cli::Serve;
+pub(crate) use credentials::hide_password;
 use report::{Ready, Report};
 use requests::Requests;
 
 /// How long the last requests may take to notice that the server has gone.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
+/// How many threads may wait for the disk; a thread for each of many clients would need more memory than time it saves.
+const DISK_THREADS: usize = 32;
+
 /// The body of `wash oci serve`.
 pub(crate) fn serve(args: &Serve, ui: &Ui) -> Result<(), CommandError> {
-    credentials::hide(args, ui);
     let begun = Instant::now();
     let (requests, writing) = if ui.is_json() { Some(Requests::start(ui)?).unzip() } else { (None, None) };
     run(args, Report::new(ui, requests), begun)?;
@@ -46,7 +49,8 @@ fn run(args: &Serve, report: Report, begun: Instant) -> Result<(), CommandError>
     let builder = configured(args, store, credentials, &report)?;
     let (first, second) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     listen_for_interrupts(&first, &second)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failure)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(DISK_THREADS).build().map_err(CommandError::failure)?;
     let served = runtime.block_on(async {
         let server = builder.bind(args.addr).await.map_err(command_error::bind)?;
         let scheme = if args.tls_cert.is_some() { "https" } else { "http" };

@@ -76,6 +76,14 @@ fn a_password_is_not_among_the_arguments() {
 }
 
 #[test]
+fn the_folder_to_run_in_is_entered_once() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.work().join("inner")).unwrap();
+    let server = Server::start(&sandbox, &["-C", "inner", "--auth", "alice:secret", "registry"]);
+    assert_eq!(server.ready["directory"], sandbox.work().join("inner/registry").to_str().unwrap());
+}
+
+#[test]
 fn users_stand_in_a_file_or_the_environment() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("users", "# those who may\nalice:secret\nbob:hunter2\n");
@@ -140,7 +148,7 @@ fn it_says_why_it_cannot_start() {
     let server = Server::start(&sandbox, &["registry"]);
     assert!(push_blob(&server.url(""), "hello", b"x"));
     let output = sandbox.run("wash-oci", ["serve", "registry/hello", "--addr", "127.0.0.1:0"]).assert_code(1);
-    _ = output.assert_stderr_has("is itself an image layout").assert_stderr_has("`wash oci serve registry`");
+    _ = output.assert_stderr_has("is itself an image layout").assert_stderr_has("registry` serves it as a repository");
     sandbox.write("file", "");
     let output = sandbox.run("wash-oci", ["serve", "file/registry"]).assert_code(1);
     _ = output.assert_stderr_has("cannot keep a registry there");

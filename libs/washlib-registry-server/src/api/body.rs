@@ -42,7 +42,7 @@ impl Body for ReplyBody {
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::File(file) => file.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
             #[cfg(feature = "quirks")]
-            Self::Broken(broken) => broken.poll_piece().map(|piece| piece.map(|piece| piece.map(Frame::data))),
+            Self::Broken(broken) => broken.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
         }
     }
 
@@ -152,8 +152,9 @@ fn read(file: &File, position: u64, length: usize) -> io::Result<Bytes> {
 #[cfg(feature = "quirks")]
 #[derive(Debug)]
 pub(crate) struct BrokenBody {
-    pub(crate) beginning: Option<Bytes>,
-    pub(crate) end: BrokenEnd,
+    beginning: Option<Bytes>,
+    end: BrokenEnd,
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 /// What comes after the beginning.
@@ -166,14 +167,28 @@ pub(crate) enum BrokenEnd {
     Hang,
 }
 
+/// How long the beginning has to be sent: what is still in a buffer when the connection breaks is lost.
+#[cfg(feature = "quirks")]
+const BEFORE_BREAK: std::time::Duration = std::time::Duration::from_millis(100);
+
 #[cfg(feature = "quirks")]
 impl BrokenBody {
-    fn poll_piece(&mut self) -> Poll<Option<io::Result<Bytes>>> {
-        match (self.beginning.take(), self.end) {
-            (Some(beginning), _) => Poll::Ready(Some(Ok(beginning))),
-            (None, BrokenEnd::Break) => Poll::Ready(Some(Err(io::Error::other("a quirk")))),
+    pub(crate) fn new(beginning: Bytes, end: BrokenEnd) -> Self {
+        Self { beginning: Some(beginning), end, pause: None }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let Some(beginning) = self.beginning.take() {
+            return Poll::Ready(Some(Ok(beginning)));
+        }
+        match self.end {
+            BrokenEnd::Break => {
+                let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(BEFORE_BREAK)));
+                ready!(pause.as_mut().poll(cx));
+                Poll::Ready(Some(Err(io::Error::other("a quirk"))))
+            }
             // Nobody is woken: the connection's end drops it.
-            (None, BrokenEnd::Hang) => Poll::Pending,
+            BrokenEnd::Hang => Poll::Pending,
         }
     }
 }

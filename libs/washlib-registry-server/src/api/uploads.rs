@@ -17,8 +17,8 @@ use super::{Api, Asked, CONTENT_DIGEST, header};
 use crate::name::{Digest, Repository};
 use crate::store::{StoreError, Upload, UploadId};
 
-/// How much is gathered before it is written.
-const GATHERED: usize = 256 * 1024;
+/// How much is gathered before it is written. Each upload holds this twice.
+const GATHERED: usize = 128 * 1024;
 
 /// How long, and how often, to wait for an earlier request of the same upload: its client has gone, which shows soon.
 const RESUME_PAUSE: Duration = Duration::from_millis(20);

@@ -41,7 +41,7 @@ pub(super) async fn instead(fault: &Fault, head: &Parts, elsewhere: Elsewhere<'_
         Fault::RedirectLoop => redirect(target(head)),
         Fault::Huge(bytes) => {
             let beginning = Bytes::from(vec![b' '; usize::try_from(*bytes).unwrap_or(usize::MAX)]);
-            Response::new(ReplyBody::Broken(BrokenBody { beginning: Some(beginning), end: BrokenEnd::Break }))
+            Response::new(ReplyBody::Broken(BrokenBody::new(beginning, BrokenEnd::Break)))
         }
         _ => return None,
     };
@@ -54,7 +54,7 @@ pub(super) async fn spoil(fault: &Fault, answer: Answer) -> Result<Answer, Cut> 
     let content = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let length = content.len() as u64;
     let half = content.slice(..content.len() / 2);
-    let broken = |beginning: Bytes, end| ReplyBody::Broken(BrokenBody { beginning: Some(beginning), end });
+    let broken = |beginning: Bytes, end| ReplyBody::Broken(BrokenBody::new(beginning, end));
     let mut announced = length;
     let body = match fault {
         Fault::HalfBody => broken(half, BrokenEnd::Break),

@@ -81,7 +81,8 @@ impl Store {
     ///
     /// When the folder is an image layout itself, or cannot be used.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, OpenError> {
-        let root = root.into();
+        // Every path then has a parent, and the process may enter another folder.
+        let root = std::path::absolute(root.into())?;
         disk::create_folder(&root)?;
         if root.join("oci-layout").exists() {
             return Err(OpenError::IsLayout { path: root });

@@ -53,7 +53,7 @@ fn the_content_must_have_the_digest() {
     client.send("PUT", &put_other, &[], b"hello").expect_error(404, "BLOB_UPLOAD_UNKNOWN");
     client.get(&format!("/v2/a/blobs/{digest}")).expect(404);
     // The first upload was only asked the wrong way.
-    client.send("PUT", &put, &[], b"").expect(201);
+    client.send("PUT", &put, &[], b"hello").expect(201);
 }
 
 #[test]
