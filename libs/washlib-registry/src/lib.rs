@@ -35,6 +35,7 @@
 //! - [`Client::tags`], [`Client::manifest`], [`Client::blob`] read what is no component, such as WIT packages.
 //! - [`Client::enforce`] is the verification by itself, for artifacts that came another way.
 //! - [`Cache`] lists, prunes and cleans.
+//! - With the feature `wit`, the module `wit` fetches and publishes WIT packages.
 
 mod blocking;
 mod cache;
@@ -58,6 +59,8 @@ mod settings;
 mod sign;
 mod tags;
 mod upload;
+#[cfg(feature = "wit")]
+pub mod wit;
 
 pub use blocking::{Cancellation, pull_component_blocking, run_blocking};
 pub use cache::{BlobReader, Cache, CacheEntry, CacheError, CachedBlob, Prune, Removed};

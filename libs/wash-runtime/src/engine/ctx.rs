@@ -26,6 +26,9 @@ const EPOCHS_BEFORE_YIELD: u64 = 1;
 /// Calls from sibling to sibling that may stand on one another. Each of them takes a stack of its own.
 pub(super) const MAX_CALL_DEPTH: usize = 32;
 
+/// Bytes that an entry of a table takes: a reference.
+const TABLE_ENTRY: usize = size_of::<usize>();
+
 /// Resources that the host keeps for a component's invocation. One beyond is a trap.
 const MAX_COMPONENT_RESOURCES: usize = 20_000;
 
@@ -134,6 +137,16 @@ impl Ctx {
         self.instances.push((index, instance));
     }
 
+    /// Whether the active item may have so many bytes more.
+    fn take_memory(&mut self, more: usize) -> bool {
+        let used = self.active.memory_used.saturating_add(more);
+        if self.item().memory_limit.is_some_and(|limit| used > limit) || !self.memory.grow(more) {
+            return false;
+        }
+        self.active.memory_used = used;
+        true
+    }
+
     /// Decides what happens to a guest that meets the end of an epoch.
     fn on_epoch(&self) -> wasmtime::Result<UpdateDeadline> {
         if self.schedule.epoch_ended()? == Epoch::Waited {
@@ -193,21 +206,15 @@ impl SocketsView for Ctx {
     }
 }
 
-/// Keeps the sum of an item's memories under its limit, and all guests under the engine's. Beyond either the guest's
+/// Keeps the sum of an item's memories and tables under its limit, and all guests under the engine's. Beyond either the guest's
 /// own request for memory fails, which it may handle.
 impl ResourceLimiter for Ctx {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        let used = self.active.memory_used.saturating_add(more);
-        if self.item().memory_limit.is_some_and(|limit| used > limit) || !self.memory.grow(more) {
-            return Ok(false);
-        }
-        self.active.memory_used = used;
-        Ok(true)
+        Ok(self.take_memory(desired.saturating_sub(current)))
     }
 
-    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(true)
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.take_memory(desired.saturating_sub(current).saturating_mul(TABLE_ENTRY)))
     }
 }
 
