@@ -72,6 +72,15 @@ pub(crate) enum WitCommand {
     Vendor(Vendor),
     /// Build the project's WIT and publish it to a registry
     Publish(Publish),
+    /// Look after the cache of packages, which all projects share
+    #[command(subcommand)]
+    Cache(CacheCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Remove everything from the cache
+    Clean,
 }
 
 /// Fetch what the sources refer to into `wit/deps`

@@ -27,6 +27,20 @@ pub(crate) struct RenderedPackage {
     pub(crate) text: String,
 }
 
+/// Adds up the files below a folder and their bytes.
+fn count(folder: &Path, total: &mut (u64, u64)) -> std::io::Result<()> {
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            count(&entry.path(), total)?;
+        } else {
+            total.0 += 1;
+            total.1 += entry.metadata()?.len();
+        }
+    }
+    Ok(())
+}
+
 const SEPARATOR: char = '\n';
 
 impl Cache {
@@ -120,6 +134,23 @@ impl Cache {
     /// Remembers that they were.
     pub(crate) fn put_valid(&self, key: &Digest) {
         self.put(&self.root.join("valid").join(key.hex()), b"");
+    }
+
+    /// Removes everything, and returns how many files and bytes that were.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be removed.
+    pub fn clean(&self) -> std::io::Result<(u64, u64)> {
+        let mut removed = (0, 0);
+        for folder in ["content", "releases", "renderings", "valid"] {
+            let folder = self.root.join(folder);
+            if folder.is_dir() {
+                count(&folder, &mut removed)?;
+                fs_err::remove_dir_all(&folder)?;
+            }
+        }
+        Ok(removed)
     }
 
     fn content_path(&self, digest: &Digest) -> PathBuf {

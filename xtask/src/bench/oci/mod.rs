@@ -17,6 +17,7 @@ use self::registry::Registry;
 use self::tools::{Curl, Timed, Wash};
 use super::samples::Samples;
 use crate::process::{cargo, execute, print, say, succeeds, target_folder};
+use crate::wkg;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -26,6 +27,9 @@ pub(crate) struct Options {
     /// Megabytes of the component
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=500))]
     megabytes: u32,
+    /// Measure wkg too; it is built once, which takes minutes
+    #[arg(long)]
+    wkg: bool,
     /// This `wash-oci` instead of a release build of the workspace
     #[arg(long, value_name = "PATH")]
     wash_oci: Option<PathBuf>,
@@ -46,6 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         wash: Wash { program: wash_oci, home: scratch.path().join("home") },
         curl: Curl,
         registry,
+        wkg: options.wkg.then(wkg::install).transpose()?,
         scratch,
         bytes: usize::try_from(options.megabytes)? * 1_000_000,
     };
@@ -59,6 +64,7 @@ struct Bench {
     wash: Wash,
     curl: Curl,
     registry: Registry,
+    wkg: Option<PathBuf>,
     scratch: TempDir,
     bytes: usize,
 }
@@ -84,10 +90,10 @@ impl Bench {
                 skopeo.push(milliseconds(tools::skopeo_push(&layout, &self.registry.reference("bench/skopeo:v1"))?));
                 fs_err::remove_dir_all(&layout)?;
             }
-            if succeeds(std::process::Command::new("wkg").arg("--version")) {
+            if let Some(program) = &self.wkg {
                 fs_err::write(&file, tools::component(self.bytes, u64::from(round) * 8 + 3))?;
                 let reference = self.registry.reference("bench/wkg:v1");
-                wkg.push(milliseconds(tools::wkg_push(&file, &reference, self.registry.address())?));
+                wkg.push(milliseconds(tools::wkg_push(program, &file, &reference, self.registry.address())?));
             }
         }
         row("push: curl (one PUT, the session is open)", &curl, None);
@@ -127,9 +133,9 @@ impl Bench {
                 skopeo.push(milliseconds(tools::skopeo_pull(&reference, &folder)?));
                 fs_err::remove_dir_all(&folder)?;
             }
-            if succeeds(std::process::Command::new("wkg").arg("--version")) {
+            if let Some(program) = &self.wkg {
                 fresh("wkg")?;
-                wkg.push(milliseconds(tools::wkg_pull(&reference, &output, self.registry.address())?));
+                wkg.push(milliseconds(tools::wkg_pull(program, &reference, &output, self.registry.address())?));
             }
         }
         row("pull: curl (one GET)", &curl, None);
@@ -153,7 +159,7 @@ fn milliseconds(time: Timed) -> f64 {
 /// Prints what was measured, and how it compares with the bound.
 fn row(name: &str, samples: &Samples, bound: Option<&Samples>) {
     if samples.len() == 0 {
-        say(&format!("{name}: left out, the program is not on PATH"));
+        say(&format!("{name}: left out"));
         return;
     }
     let factor = bound.map(|bound| format!("  {:.2} x curl", samples.median() / bound.median())).unwrap_or_default();
