@@ -19,9 +19,17 @@ use crate::sync_error::SyncError;
 use crate::{Digest, PackageId, unify};
 
 /// Changes whenever the same packages give other texts.
-const RENDERER: &str = "1, wit-component 0.254";
+const RENDERER: &str = "2, wit-component 0.254";
 
 impl RenderedPackage {
+    /// Whether a text says the same: its interfaces and worlds may stand in another order, as wkg may leave them.
+    pub(crate) fn is_same(&self, text: &str) -> bool {
+        self.text == text || {
+            let (ours, theirs) = (blocks(&self.text), blocks(text));
+            ours == theirs
+        }
+    }
+
     /// The name of the package's folder in `wit/deps`.
     pub(crate) fn folder_name(&self) -> String {
         self.package.replace([':', '@'], "-")
@@ -31,6 +39,14 @@ impl RenderedPackage {
     fn path(&self) -> String {
         format!("deps/{}/package.wit", self.folder_name())
     }
+}
+
+/// The head of a text, and its top-level blocks in the order of the alphabet.
+fn blocks(text: &str) -> (&str, Vec<&str>) {
+    let (head, body) = text.split_once(";\n").unwrap_or((text, ""));
+    let mut blocks: Vec<&str> = body.split("\n}\n").map(str::trim).collect();
+    blocks.sort_unstable();
+    (head, blocks)
 }
 
 /// The texts of `wit/deps`, without what is there by hand. `None` when what is there must do: the packages are in place
@@ -206,8 +222,8 @@ fn render_all(
     resolution: &Resolution,
     vendored: &[&Entry],
 ) -> Result<Vec<RenderedPackage>, SyncError> {
-    let mut merged = Resolve { all_features: true, ..Resolve::default() };
     let mut texts: Vec<(&PackageId, &[TextFile])> = Vec::new();
+    let mut binaries = Vec::new();
     for (package, resolved) in &resolution.packages {
         match &resolved.content {
             Some(Content::Binary(bytes)) => {
@@ -216,17 +232,13 @@ fn render_all(
                     origin: "the cache".to_owned(),
                     source: reason.into(),
                 };
-                let (resolve, _) = decode(bytes).map_err(not_a_package)?;
-                let conflict = |err| SyncError::Conflict { package: package.to_string(), source: into_error(err) };
-                if let Some(problem) = contradiction(&merged, &resolve) {
-                    return Err(SyncError::Conflict { package: package.to_string(), source: problem.into() });
-                }
-                merged.merge(resolve).map_err(conflict)?;
+                binaries.push((package, decode(bytes).map_err(not_a_package)?.0));
             }
             Some(Content::Text(files)) => texts.push((package, files)),
             None => {}
         }
     }
+    let merged = merge(binaries)?;
     let own = own_packages(&group);
     let mut taken: BTreeSet<PackageId> = own.iter().cloned().collect();
     taken.extend(texts.iter().map(|(package, _)| (*package).clone()));
@@ -256,6 +268,21 @@ fn render_all(
     rendered.extend(print(&resolve, is_text)?);
     rendered.sort_by(|a, b| a.package.cmp(&b.package));
     Ok(rendered)
+}
+
+/// All packages and what they have inside, in one. What is inside of others goes first, as with wkg: then a package that
+/// is there whole has its own order, not that of a part of it.
+fn merge(mut binaries: Vec<(&PackageId, Resolve)>) -> Result<Resolve, SyncError> {
+    binaries.sort_by_key(|(_, resolve)| resolve.packages.len());
+    let mut merged = Resolve { all_features: true, ..Resolve::default() };
+    for (package, resolve) in binaries {
+        let conflict = |source| SyncError::Conflict { package: package.to_string(), source };
+        if let Some(problem) = contradiction(&merged, &resolve) {
+            return Err(conflict(problem.into()));
+        }
+        merged.merge(resolve).map_err(|err| conflict(into_error(err)))?;
+    }
+    Ok(merged)
 }
 
 /// The texts of the packages of `resolve` that are wanted.
@@ -318,4 +345,25 @@ impl Parts<'_> {
 
 fn into_error(err: impl std::fmt::Display) -> Box<dyn std::error::Error + Send + Sync> {
     format!("{err:#}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_order_of_interfaces_is_the_same_package() {
+        let text = "package a:b@1.0.0;\n\n/// One.\ninterface one {\n  enum e {\n    x,\n    y,\n  }\n}\n\ninterface two {\n}\n";
+        let package = RenderedPackage { package: "a:b@1.0.0".to_owned(), text: text.to_owned() };
+        let swapped = "package a:b@1.0.0;\n\ninterface two {\n}\n\n/// One.\ninterface one {\n  enum e {\n    x,\n    y,\n  }\n}\n";
+        assert!(package.is_same(text) && package.is_same(swapped));
+        for other in [
+            text.replace("    x,\n    y,\n", "    y,\n    x,\n"),
+            text.replace("@1.0.0", "@1.0.1"),
+            text.replace("interface two {\n}\n", ""),
+            String::new(),
+        ] {
+            assert!(!package.is_same(&other), "{other}");
+        }
+    }
 }
