@@ -1,5 +1,5 @@
-//! What a REF on the command line is, and how its bytes are read: a file, standard input, a project, a folder of WIT, or a
-//! reference in a registry.
+//! What a REF on the command line is, and how its bytes are read: a file, standard input, a project, a folder of WIT, a
+//! reference in a registry, or the name of a published package.
 //!
 //! The only module that opens anything to read. Looks into no bytes.
 
@@ -12,9 +12,10 @@ use washlib_build::{BuildError, BuildRequest, CancelToken, Purpose, Reporter};
 use washlib_cli::{CommandError, GlobalArgs, Ui};
 use washlib_component::{Decoded, InvalidError, LimitError, Root, check_bounds, check_wit_nesting, guarded};
 use washlib_config::{Config, Project, Sources};
+use washlib_wit::PackageId;
 use wit_parser::Resolve;
 
-use crate::{command_error, registry};
+use crate::{command_error, package, registry};
 
 /// The largest file that is read, in bytes: what a module may be at most.
 const MAX_SIZE: u64 = 1 << 30;
@@ -102,6 +103,10 @@ pub(crate) fn read(reference: Option<&str>, place: &Place<'_>, ui: &Ui) -> Resul
             if is_reference(reference) {
                 let bytes = registry::pull(reference, place, ui)?;
                 return Ok(Source { name: reference.to_owned(), path: None, content: Content::Bytes(bytes) });
+            }
+            if let Ok(named) = reference.parse::<PackageId>() {
+                let (package, bytes) = package::fetch(&named, place, ui)?;
+                return Ok(Source { name: package.to_string(), path: None, content: Content::Bytes(bytes) });
             }
             Err(command_error::source(SourceError::NotFound { path: PathBuf::from(reference) }))
         }
@@ -214,6 +219,12 @@ fn project(folder: &Path, place: &Place<'_>, ui: &Ui) -> Result<Source, CommandE
 pub(crate) fn project_wit(place: &Place<'_>) -> Option<PathBuf> {
     let project = Project::discover(&place.global.start_dir().ok()?).ok()?;
     Some(project.root().join("wit")).filter(|folder| holds_wit(folder))
+}
+
+/// The project around the start folder, or that folder as one that has nothing configured.
+pub(crate) fn surroundings(place: &Place<'_>) -> Result<Project, CommandError> {
+    let start = place.global.start_dir().map_err(CommandError::usage)?;
+    Project::discover(&start).or_else(|_| Project::open(&start)).map_err(command_error::discover)
 }
 
 pub(crate) fn configuration(project: &Project, place: &Place<'_>, ui: &Ui) -> Result<Config, CommandError> {

@@ -79,8 +79,20 @@ pub(crate) enum WitCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
-    /// Remove everything from the cache
+    /// Remove what was not used for long
+    Prune {
+        /// Remove what was not used for so long, such as `30days`
+        #[arg(long, value_name = "DURATION", default_value = "30days")]
+        unused_for: String,
+        /// Then remove what was used longest ago, until so many mebibytes are left
+        #[arg(long, value_name = "MEBIBYTES")]
+        max_size: Option<u64>,
+    },
+    /// Remove everything
+    #[command(alias = "clear")]
     Clean,
+    /// Print where it is
+    Path,
 }
 
 /// Fetch what the sources refer to into `wit/deps`

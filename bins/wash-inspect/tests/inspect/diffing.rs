@@ -75,3 +75,45 @@ fn files_folders_and_packages_mix() {
     assert!(output.stderr.contains("hint: add `--world`: store, other"), "{}", output.stderr);
     inspect(&sandbox, &["diff", "two", "shop.wasm", "--world", "store"]).assert_success();
 }
+
+/// A registry in wasm-pkg's local layout, which serves the namespace `demo`.
+fn registry(sandbox: &Sandbox, releases: &[(&str, &str)]) {
+    for (version, wit) in releases {
+        let path = format!("registry/demo/shop/{version}.wasm");
+        sandbox.write(path, package(&wit.replace("@1.2.0", &format!("@{version}"))));
+    }
+    let config = sandbox.home().join(".config/wasm-pkg/config.toml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    let root = sandbox.work().join("registry");
+    let text = format!(
+        "[namespace_registries]\ndemo = \"test.registry\"\n[registry.\"test.registry\".local]\nroot = \"{}\"\n",
+        root.display()
+    );
+    std::fs::write(config, text).unwrap();
+}
+
+#[test]
+fn published_packages_are_compared_by_their_names() {
+    let sandbox = Sandbox::new();
+    let newer = WIT.replace("items: func()", "count: func() -> u32; items: func()");
+    registry(&sandbox, &[("1.2.0", WIT), ("1.3.0", &newer), ("2.0.0-rc.1", WIT)]);
+    sandbox.write("wit/shop.wit", WIT);
+    let output = inspect(&sandbox, &["diff", "demo:shop@1.2.0", "demo:shop@1.3.0"]).assert_success();
+    assert!(
+        output.stdout.contains("+ function count") && output.stdout.contains("verdict: minor"),
+        "{}",
+        output.stdout
+    );
+    // The newest release, beside a folder.
+    let json = inspect(&sandbox, &["-o", "json", "diff", "wit", "demo:shop"]).assert_success().json();
+    assert_eq!(json["data"]["new"], "demo:shop@1.3.0");
+    assert!(inspect(&sandbox, &["demo:shop@1.2.0"]).assert_success().stdout.starts_with("package demo:shop@1.2.0;"));
+
+    let missing = inspect(&sandbox, &["diff", "wit", "demo:shop@9.0.0"]).assert_code(1);
+    assert!(missing.stderr.contains("hint: there is 2.0.0-rc.1, 1.3.0, 1.2.0"), "{}", missing.stderr);
+    inspect(&sandbox, &["diff", "wit", "other:shop@1.0.0"]).assert_code(1).assert_stderr_has("no registry is known");
+    // What was fetched once needs no registry.
+    std::fs::remove_dir_all(sandbox.work().join("registry")).unwrap();
+    inspect(&sandbox, &["diff", "demo:shop@1.2.0", "demo:shop@1.3.0"]).assert_success();
+    inspect(&sandbox, &["diff", "demo:shop@1.2.0", "demo:shop"]).assert_code(1);
+}
