@@ -98,15 +98,13 @@ fn published_packages_are_compared_by_their_names() {
     let newer = WIT.replace("items: func()", "count: func() -> u32; items: func()");
     registry(&sandbox, &[("1.2.0", WIT), ("1.3.0", &newer), ("2.0.0-rc.1", WIT)]);
     sandbox.write("wit/shop.wit", WIT);
-    let output = inspect(&sandbox, &["diff", "demo:shop@1.2.0", "demo:shop@1.3.0"]).assert_success();
-    assert!(
-        output.stdout.contains("+ function count") && output.stdout.contains("verdict: minor"),
-        "{}",
-        output.stdout
-    );
+    // Whoever exports the interface has to provide one function more.
+    let output = inspect(&sandbox, &["diff", "demo:shop@1.2.0", "demo:shop@1.3.0"]).assert_code(1);
+    assert!(output.stdout.contains("+ function count  [breaking]"), "{}", output.stdout);
+    inspect(&sandbox, &["diff", "wit", "demo:shop@1.2.0"]).assert_success();
     // The newest release, beside a folder.
-    let json = inspect(&sandbox, &["-o", "json", "diff", "wit", "demo:shop"]).assert_success().json();
-    assert_eq!(json["data"]["new"], "demo:shop@1.3.0");
+    let json = inspect(&sandbox, &["-o", "json", "diff", "wit", "demo:shop"]).assert_code(1).json();
+    assert_eq!((json["data"]["old"].as_str(), json["data"]["new"].as_str()), (Some("wit"), Some("demo:shop@1.3.0")));
     assert!(inspect(&sandbox, &["demo:shop@1.2.0"]).assert_success().stdout.starts_with("package demo:shop@1.2.0;"));
 
     let missing = inspect(&sandbox, &["diff", "wit", "demo:shop@9.0.0"]).assert_code(1);
@@ -114,6 +112,7 @@ fn published_packages_are_compared_by_their_names() {
     inspect(&sandbox, &["diff", "wit", "other:shop@1.0.0"]).assert_code(1).assert_stderr_has("no registry is known");
     // What was fetched once needs no registry.
     std::fs::remove_dir_all(sandbox.work().join("registry")).unwrap();
-    inspect(&sandbox, &["diff", "demo:shop@1.2.0", "demo:shop@1.3.0"]).assert_success();
-    inspect(&sandbox, &["diff", "demo:shop@1.2.0", "demo:shop"]).assert_code(1);
+    inspect(&sandbox, &["diff", "demo:shop@1.2.0", "demo:shop@1.2.0"]).assert_success();
+    let unknown = inspect(&sandbox, &["diff", "demo:shop@1.2.0", "demo:shop"]).assert_code(1);
+    assert_eq!(unknown.stdout, "");
 }

@@ -23,6 +23,9 @@ const MAX_ARCHIVE: usize = 128 * 1024 * 1024;
 
 type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
+/// An archive that is downloaded by whoever asks for it first.
+type Archive = Arc<OnceCell<Arc<Vec<u8>>>>;
+
 /// Everything that is reached over the network, made when it is first needed.
 #[derive(Debug)]
 pub(super) struct Remote {
@@ -31,7 +34,7 @@ pub(super) struct Remote {
     plain_web: OnceLock<reqwest::Client>,
     metadata: Mutex<BTreeMap<String, RegistryMetadata>>,
     clients: Mutex<BTreeMap<String, Client>>,
-    archives: Mutex<BTreeMap<String, Arc<OnceCell<Arc<Vec<u8>>>>>>,
+    archives: Mutex<BTreeMap<String, Archive>>,
 }
 
 /// What the protocol of OCI is told by a registry.

@@ -3,6 +3,7 @@
 //! curl moves the same bytes and does nothing else: no digest, no manifest, no configuration. It is the bound that the
 //! others are held against. All take turns within a round, so that a machine that gets slower slows all.
 
+mod crowd;
 mod registry;
 mod tools;
 
@@ -57,7 +58,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     print(&format!("{} MB, {} rounds over loopback, milliseconds", options.megabytes, options.rounds));
     print(&format!("{:<44} {:>8} {:>8} {:>8}", "", "median", "min", "max"));
     bench.pushes(options.rounds)?;
-    bench.pulls(options.rounds)
+    bench.pulls(options.rounds)?;
+    bench.crowd()
 }
 
 struct Bench {
@@ -143,6 +145,27 @@ impl Bench {
         row("pull: skopeo copy to a folder", &skopeo, Some(&curl));
         row("pull: wkg oci", &wkg, Some(&curl));
         row("pull by digest from the cache: wash oci", &cached, None);
+        Ok(())
+    }
+
+    /// What `serve` does, and Debian's registry beside it.
+    fn crowd(&self) -> Result<()> {
+        let file = self.scratch.path().join("crowd.wasm");
+        let content = tools::component(self.bytes, 1);
+        fs_err::write(&file, &content)?;
+        let served = crowd::Served::start(&self.wash.program, &self.scratch.path().join("served"))?;
+        let sides = [
+            ("wash oci serve", served.address(), served.id()),
+            ("docker-registry", self.registry.address(), self.registry.id()),
+        ];
+        for (name, address, process) in sides {
+            let (_, digest) = self.wash.push_json(&format!("{address}/bench/crowd:v1"), &file)?;
+            let path = format!("/v2/bench/crowd/blobs/{digest}");
+            let (failed, time) = crowd::pull(address, &path, content.len());
+            let memory = crowd::peak_memory(process).map_or("unknown".to_owned(), |memory| format!("{memory:.1} MB"));
+            let clients = crowd::CLIENTS;
+            print(&format!("{clients} pulls at once, {name}: {failed} failed, {time:.0} ms for all, at most {memory}"));
+        }
         Ok(())
     }
 
