@@ -1,13 +1,11 @@
-//! wkg, from crates.io: the peer of `wash wit` in benches and in the test of exchanged projects.
-//!
-//! It takes minutes to build, so that set-up builds it only when asked (`cargo xtask setup --wkg`); the bench does it
-//! itself.
+//! wkg, from crates.io: the peer of `wash wit` and `wash oci` in benches, and of tests that exchange projects and artifacts
+//! with it. It takes some minutes to build, once.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::process::{cargo, execute, target_folder};
+use crate::process::{cargo, execute, say, target_folder};
 
 /// The version whose formats `wash wit` shares.
 const VERSION: &str = "0.16.1";
@@ -21,6 +19,7 @@ fn folder() -> PathBuf {
 pub(crate) fn install() -> Result<PathBuf> {
     let program = folder().join("bin/wkg");
     if !program.is_file() {
+        say("compiling wkg from crates.io, once: some minutes");
         let mut install =
             cargo(["install", "wkg", "--locked", "--no-default-features", "--debug", "--version", VERSION]);
         // Optimised like a release, but without what makes that slow to build.

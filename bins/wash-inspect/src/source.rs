@@ -24,6 +24,16 @@ const MAX_SIZE: u64 = 1 << 30;
 pub(crate) struct Place<'a> {
     pub(crate) global: &'a GlobalArgs,
     pub(crate) registries: Transport,
+    pub(crate) features: Features,
+}
+
+/// What of a folder of WIT counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Features {
+    /// What is stable, as for `wasm-tools component wit`.
+    Stable,
+    /// All of it, as in a published package.
+    All,
 }
 
 /// How a registry is spoken to.
@@ -151,7 +161,7 @@ fn folder(reference: &str, path: &Path, place: &Place<'_>, ui: &Ui) -> Result<So
     let is_project =
         Project::discover(path).is_ok_and(|project| path.canonicalize().is_ok_and(|path| path == project.root()));
     if !is_project && holds_wit(path) {
-        let decoded = wit_folder(path)
+        let decoded = wit_folder(path, place.features)
             .map_err(|source| command_error::source(SourceError::Wit { path: PathBuf::from(reference), source }))?;
         return Ok(Source { name: reference.to_owned(), path: None, content: Content::Wit(Box::new(decoded)) });
     }
@@ -164,7 +174,7 @@ fn holds_wit(folder: &Path) -> bool {
 }
 
 /// A folder of WIT with what it depends on in `deps`.
-pub(crate) fn wit_folder(folder: &Path) -> Result<Decoded, WitError> {
+pub(crate) fn wit_folder(folder: &Path, features: Features) -> Result<Decoded, WitError> {
     check_folder(folder)?;
     let deps = folder.join("deps");
     if deps.is_dir() {
@@ -176,7 +186,7 @@ pub(crate) fn wit_folder(folder: &Path) -> Result<Decoded, WitError> {
         }
     }
     guarded(|| {
-        let mut resolve = Resolve::default();
+        let mut resolve = Resolve { all_features: features == Features::All, ..Resolve::default() };
         match resolve.push_dir(folder) {
             Ok((package, _)) => Ok(Decoded { resolve, root: Root::Package(package) }),
             Err(err) => Err(WitError::Malformed(resolve.render_error(&err))),

@@ -76,6 +76,19 @@ fn files_folders_and_packages_mix() {
     inspect(&sandbox, &["diff", "two", "shop.wasm", "--world", "store"]).assert_success();
 }
 
+/// Published packages have their unstable parts, so a folder's count too.
+#[test]
+fn unstable_parts_of_a_folder_are_compared() {
+    let sandbox = Sandbox::new();
+    let wit = "package a:b@1.0.0; interface i { @unstable(feature = new) f: func(); g: func(); }";
+    sandbox.write("wit/a.wit", wit);
+    let mut resolve = wit_parser::Resolve { all_features: true, ..wit_parser::Resolve::default() };
+    let id = resolve.push_str("a.wit", wit).unwrap();
+    sandbox.write("package.wasm", wit_component::encode(&resolve, id).unwrap());
+    let output = inspect(&sandbox, &["diff", "wit", "package.wasm"]).assert_success();
+    assert_eq!(output.stdout, "verdict: patch (patch for components, patch for hosts)\n");
+}
+
 /// A registry in wasm-pkg's local layout, which serves the namespace `demo`.
 fn registry(sandbox: &Sandbox, releases: &[(&str, &str)]) {
     for (version, wit) in releases {

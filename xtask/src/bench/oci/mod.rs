@@ -28,9 +28,6 @@ pub(crate) struct Options {
     /// Megabytes of the component
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=500))]
     megabytes: u32,
-    /// Measure wkg too; it is built once, which takes minutes
-    #[arg(long)]
-    wkg: bool,
     /// This `wash-oci` instead of a release build of the workspace
     #[arg(long, value_name = "PATH")]
     wash_oci: Option<PathBuf>,
@@ -51,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         wash: Wash { program: wash_oci, home: scratch.path().join("home") },
         curl: Curl,
         registry,
-        wkg: options.wkg.then(wkg::install).transpose()?,
+        wkg: wkg::install()?,
         scratch,
         bytes: usize::try_from(options.megabytes)? * 1_000_000,
     };
@@ -66,7 +63,7 @@ struct Bench {
     wash: Wash,
     curl: Curl,
     registry: Registry,
-    wkg: Option<PathBuf>,
+    wkg: PathBuf,
     scratch: TempDir,
     bytes: usize,
 }
@@ -92,11 +89,9 @@ impl Bench {
                 skopeo.push(milliseconds(tools::skopeo_push(&layout, &self.registry.reference("bench/skopeo:v1"))?));
                 fs_err::remove_dir_all(&layout)?;
             }
-            if let Some(program) = &self.wkg {
-                fs_err::write(&file, tools::component(self.bytes, u64::from(round) * 8 + 3))?;
-                let reference = self.registry.reference("bench/wkg:v1");
-                wkg.push(milliseconds(tools::wkg_push(program, &file, &reference, self.registry.address())?));
-            }
+            fs_err::write(&file, tools::component(self.bytes, u64::from(round) * 8 + 3))?;
+            let reference = self.registry.reference("bench/wkg:v1");
+            wkg.push(milliseconds(tools::wkg_push(&self.wkg, &file, &reference, self.registry.address())?));
         }
         row("push: curl (one PUT, the session is open)", &curl, None);
         row("push: wash oci", &wash, Some(&curl));
@@ -135,10 +130,8 @@ impl Bench {
                 skopeo.push(milliseconds(tools::skopeo_pull(&reference, &folder)?));
                 fs_err::remove_dir_all(&folder)?;
             }
-            if let Some(program) = &self.wkg {
-                fresh("wkg")?;
-                wkg.push(milliseconds(tools::wkg_pull(program, &reference, &output, self.registry.address())?));
-            }
+            fresh("wkg")?;
+            wkg.push(milliseconds(tools::wkg_pull(&self.wkg, &reference, &output, self.registry.address())?));
         }
         row("pull: curl (one GET)", &curl, None);
         row("pull: wash oci, nothing cached", &wash, Some(&curl));
