@@ -20,7 +20,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<GuestToolchain> {
     let toolchain = for_rust(options)?;
     language_toolchains::install()?;
-    wkg::install()?;
+    wkg::for_tests()?;
     Ok(toolchain)
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         wash: Wash { program: wash_oci, home: scratch.path().join("home") },
         curl: Curl,
         registry,
-        wkg: wkg::install()?,
+        wkg: wkg::for_benches()?,
         scratch,
         bytes: usize::try_from(options.megabytes)? * 1_000_000,
     };
