@@ -32,6 +32,7 @@ fn forbidden() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("washlib-config", set(&[CLAP, WASMTIME, TOKIO], &[&NETWORK, &TERMINAL])),
         ("washlib-template", set(&[CLAP, WASMTIME], &[&TERMINAL])),
         ("washlib-test", set(&[WASMTIME], &[])),
+        ("washlib-workload", set(&[CLAP], &[&TERMINAL])),
         ("wash-tests", set(&[], &[])),
         ("xtask", set(&[WASMTIME, TOKIO], &[])),
     ])

@@ -3,6 +3,7 @@
 //! Starts within seconds on a fresh machine, so it links none of the tools: it builds and runs them.
 
 mod bench;
+mod browser;
 mod ci;
 mod generate;
 mod guest_toolchain;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
+use crate::browser;
 use crate::guest_toolchain::GuestToolchain;
 use crate::process::{cargo, execute, say, workspace_root};
 
@@ -18,12 +19,13 @@ pub(crate) fn run(options: &Options) -> Result<GuestToolchain> {
     let toolchain = GuestToolchain::install(options.distribution)?;
     say(&format!("guests are compiled by {toolchain}"));
     fetch_packages()?;
+    browser::install()?;
     Ok(toolchain)
 }
 
 /// Downloads the packages that guests depend on, so that tests can compile them without a network.
 fn fetch_packages() -> Result<()> {
-    for folder in ["templates", "libs/wash-runtime/tests/guests"] {
+    for folder in ["templates", "libs/wash-runtime/tests/guests", "bins/wash-dev/tests/guests"] {
         let folder = workspace_root().join(folder);
         if !folder.is_dir() {
             continue;

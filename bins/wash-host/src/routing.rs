@@ -4,8 +4,7 @@
 
 use wash_runtime::types::WorkloadStartRequest;
 use wash_runtime::wit::WitInterface;
-
-use crate::source::Names;
+use washlib_workload::Names;
 
 /// The key of a `wasi:http` entry's settings that says what host it answers for.
 const HOST: &str = "host";

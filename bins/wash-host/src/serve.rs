@@ -17,12 +17,12 @@ use wash_runtime::host::http::{DynamicRouter, HttpServer, TlsConfig};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder};
 use wash_runtime::types::WorkloadStartRequest;
 use washlib_cli::CommandError;
+use washlib_workload::{StorageRoots, with_standard_plugins};
 
 use crate::admin::{Admin, Phase};
 use crate::command_error;
 use crate::guest_output;
 use crate::interrupts::Interrupts;
-use crate::plugins::{self, StorageRoots};
 use crate::report::Report;
 use crate::routing::Routed;
 use crate::telemetry::Telemetry;
@@ -65,7 +65,7 @@ impl Plan<'_> {
             None => builder,
         };
         let builder = self.host_path_roots.iter().fold(builder, HostBuilder::with_host_path_root);
-        plugins::add(builder, &self.storage_roots)
+        with_standard_plugins(builder, &self.storage_roots).map_err(command_error::host)
     }
 }
 

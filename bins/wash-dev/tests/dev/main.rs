@@ -5,9 +5,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "what a failed test knows about its server")]
 
+mod artifacts;
 mod cargo;
+mod configuring;
 mod connection;
 mod failing;
+mod guides;
+mod page;
+mod parts;
 mod project;
 mod refusing;
 mod server;

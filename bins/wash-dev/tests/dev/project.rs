@@ -2,9 +2,11 @@
 //!
 //! The components stand beside the project, outside the folder that `wash dev` watches.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use washlib_test::Sandbox;
 
@@ -13,6 +15,15 @@ const GREETING: &str = "Hello from wasmCloud!";
 
 /// Copies `<which.txt>.wasm` from the shelf of components.
 const BUILD: &str = r#"cp "../components/$(cat which.txt).wasm" app.wasm"#;
+
+/// Copies, for each file in `parts`, the component of the shelf that it names to `target/<its name>.wasm`.
+const BUILD_PARTS: &str = r#"mkdir -p target; for part in parts/*; do name=$(basename "$part"); cp "../components/$(cat "$part").wasm" target/draft && mv target/draft "target/$name.wasm"; done"#;
+
+/// The components of the guides, by name.
+static GUIDES: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/guides");
+    washlib_test::guest::build_examples(&folder.canonicalize().unwrap())
+});
 
 pub(crate) struct Project {
     sandbox: Sandbox,
@@ -46,6 +57,35 @@ impl Project {
         project.offer("probe", probe());
         project.choose("probe");
         project
+    }
+
+    /// A project that serves the component that sends requests as it is told.
+    pub(crate) fn fetcher(more: &str) -> Self {
+        let project = Self::with_config(more);
+        project.offer("fetcher", runtime_guest("fetcher"));
+        project.choose("fetcher");
+        project
+    }
+
+    /// A project of several parts, each in its first build. The first is what the build is known to leave.
+    pub(crate) fn of_parts(parts: &[&str], more: &str) -> Self {
+        let project = Self::empty();
+        let component = parts[0];
+        project.configure(&format!(
+            "build:\n  command: {}\n  component_path: target/{component}.wasm\n{more}",
+            quoted(BUILD_PARTS)
+        ));
+        for part in parts {
+            project.choose_build(part, 1);
+        }
+        project
+    }
+
+    /// Lets a part have another build after the next one of the project. The part's own text says which it is.
+    pub(crate) fn choose_build(&self, part: &str, build: usize) {
+        let name = format!("{part}-{build}");
+        self.offer(&name, build_of_guide(part, build));
+        self.replace(&format!("parts/{part}"), name);
     }
 
     /// A folder with nothing in it.
@@ -162,7 +202,24 @@ fn version_of_template(version: usize) -> Vec<u8> {
     bytes
 }
 
+/// A component of the guides with another number in its data, if it has one.
+pub(crate) fn build_of_guide(part: &str, build: usize) -> Vec<u8> {
+    let mut bytes = fs::read(&GUIDES[part]).unwrap();
+    let marker = b"-build-";
+    let at = bytes.windows(marker.len()).position(|window| window == marker);
+    if let Some(at) = at {
+        bytes[at + marker.len()..at + marker.len() + 2].copy_from_slice(format!("{build:02}").as_bytes());
+    }
+    bytes
+}
+
 fn probe() -> Vec<u8> {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../libs/wash-runtime/tests/guests/probe");
+    runtime_guest("probe")
+}
+
+/// A component that the runtime's own tests use.
+fn runtime_guest(name: &str) -> Vec<u8> {
+    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../libs/wash-runtime/tests/guests");
+    let project = guests.join(name);
     fs::read(washlib_test::guest::build(&project.canonicalize().unwrap())).unwrap()
 }

@@ -2,6 +2,7 @@
 //!
 //! It waits for what is announced and never for time to pass; whatever it started has ended when it is dropped.
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
@@ -31,6 +32,8 @@ pub(crate) struct Server {
     ended: Receiver<()>,
     reaped: bool,
     address: Option<SocketAddr>,
+    /// Requests that it has told of.
+    requests: VecDeque<Value>,
 }
 
 /// How a server ended, with what nobody had waited for.
@@ -69,7 +72,8 @@ impl Server {
             while waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).is_err() {}
             _ = sender.send(());
         });
-        Self { child, stdout, stderr, said: Vec::new(), ended, reaped: false, address: None }
+        let (said, requests) = (Vec::new(), VecDeque::new());
+        Self { child, stdout, stderr, said, ended, reaped: false, address: None, requests }
     }
 
     /// Where it serves, as it has announced.
@@ -82,8 +86,40 @@ impl Server {
         Connection::open(self.address()).get(path)
     }
 
-    /// The next event.
+    /// Sends a request with a body on a connection of its own.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Answer {
+        Connection::open(self.address()).request(method, path, body)
+    }
+
+    /// A header of the response to `GET path`.
+    pub(crate) fn header(&self, path: &str, name: &str) -> Option<String> {
+        let mut connection = Connection::open(self.address());
+        connection.get(path);
+        connection.last_header(name)
+    }
+
+    /// The next event that is no request.
     pub(crate) fn next(&mut self) -> Value {
+        loop {
+            let event = self.next_of_all();
+            if !is_request(&event) {
+                return event;
+            }
+            self.requests.push_back(event);
+        }
+    }
+
+    /// The next request that it tells of.
+    pub(crate) fn next_request(&mut self) -> Value {
+        if let Some(request) = self.requests.pop_front() {
+            return request;
+        }
+        let event = self.next_of_all();
+        assert!(is_request(&event), "{event}");
+        event
+    }
+
+    fn next_of_all(&mut self) -> Value {
         match self.stdout.recv_timeout(PATIENCE) {
             Ok(line) => self.parse(&line),
             Err(RecvTimeoutError::Timeout) => panic!("there should be another event"),
@@ -174,6 +210,7 @@ impl Server {
         while let Some(line) = next_line(&self.stdout, "stdout") {
             events.push(self.parse(&line));
         }
+        events.retain(|event| !is_request(event));
         let stderr = std::mem::take(&mut self.said).join("\n");
         End { code: status.code(), events, stderr }
     }
@@ -209,6 +246,10 @@ impl Drop for Server {
             eprintln!("the server's stderr:\n{}", self.said.join("\n"));
         }
     }
+}
+
+fn is_request(event: &Value) -> bool {
+    event["type"] == "request" || event["type"] == "requests-not-told"
 }
 
 fn next_line(lines: &Receiver<String>, name: &str) -> Option<String> {

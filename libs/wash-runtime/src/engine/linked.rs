@@ -11,6 +11,7 @@ use wasmtime::component::InstancePre;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
+use super::lineage::{Lineage, ServiceCall};
 use super::outgoing::Outgoing;
 use super::schedule::CpuShare;
 use super::sockets::{NameLookup, VirtualNetwork};
@@ -38,6 +39,10 @@ pub(crate) struct Linked {
     pub(crate) network: Arc<VirtualNetwork>,
     /// Names that the workload may resolve.
     pub(crate) name_lookup: NameLookup,
+    /// What the service calls on its siblings.
+    pub(crate) service_calls: Vec<ServiceCall>,
+    /// Who else is, was or will be in its place, with the same service.
+    pub(crate) lineage: Arc<Lineage>,
     /// Directories that are removed when the workload is gone.
     pub(crate) _scratch: Vec<tempfile::TempDir>,
 }
@@ -73,7 +78,7 @@ pub(crate) struct Item {
     pub(crate) bindings: Bindings,
     pub(crate) pre: InstancePre<Ctx>,
     /// While this is held, workloads of the same bytes share the code.
-    pub(crate) _code: CompiledComponent,
+    pub(crate) code: CompiledComponent,
 }
 
 /// A directory of the host that a guest sees.

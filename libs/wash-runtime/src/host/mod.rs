@@ -15,7 +15,7 @@ use self::events::HostEvent;
 use self::http::HostHandler;
 use self::metrics::{HostMetrics, WorkloadSnapshot};
 use self::service::{ServiceState, ServiceTask};
-use self::start::{BoundPlugins, Resolved, Resolver};
+use self::start::{BoundPlugins, Resolved, Resolver, ServiceTerms};
 use crate::engine::workload::ResolvedWorkload;
 use crate::plugin::HostPlugin;
 use crate::types::{
@@ -30,10 +30,12 @@ mod heartbeat;
 pub mod http;
 pub mod invoke;
 pub mod metrics;
+mod replace;
 mod service;
 mod start;
 
 pub use builder::{BuildError, HostBuilder};
+pub use replace::{Replacement, ServiceFate};
 pub use start::{ImportProblem, InterfaceNameProblem, StartError};
 
 /// How long a plugin may take to stop.
@@ -110,6 +112,7 @@ struct Running {
     workload: Arc<ResolvedWorkload>,
     bound: Mutex<Option<BoundPlugins>>,
     service: Mutex<Option<ServiceTask>>,
+    service_terms: Option<Arc<ServiceTerms>>,
 }
 
 impl Host {
@@ -254,11 +257,12 @@ impl Host {
     async fn start_workload(&self, request: WorkloadStartRequest) -> anyhow::Result<()> {
         let workload_id = request.workload_id.clone();
         let max_restarts = request.workload.service.as_ref().map(|service| service.max_restarts);
+        let service_terms = ServiceTerms::of(&request.workload).map(Arc::new);
         let reservation = self.reserve(&workload_id)?;
         if let Some(handler) = &self.http_handler {
             handler.on_workload_starting(&workload_id, &request.workload)?;
         }
-        let Resolved { workload, bound } = self.resolver.resolve(request).await?;
+        let Resolved { workload, bound, .. } = self.resolver.resolve(request, None).await?;
         // Routed before it counts as running: a stop that comes in between finds it still starting.
         if let Some(handler) = &self.http_handler
             && workload.handles_http()
@@ -270,8 +274,8 @@ impl Host {
         let service = workload.linked().service().zip(max_restarts).map(|(item, max_restarts)| {
             ServiceTask::prepare(Arc::clone(workload.linked()), item, max_restarts, self.events.clone())
         });
-        let running = Running { workload, bound: Mutex::new(Some(bound)), service: Mutex::new(service) };
-        let running = Arc::new(running);
+        let bound = Mutex::new(Some(bound));
+        let running = Arc::new(Running { workload, bound, service: Mutex::new(service), service_terms });
         if let Err(running) = reservation.fulfil(Arc::clone(&running), &self.events) {
             self.retire(running, Duration::ZERO).await;
             return Err(StartError::HostStopped.into());

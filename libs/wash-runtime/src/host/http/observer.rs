@@ -2,8 +2,8 @@
 //!
 //! Without an observer nothing of this costs anything.
 
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 
 use crate::engine::workload::ResolvedWorkload;
 use crate::host::metrics::RequestOutcome;
@@ -16,6 +16,11 @@ pub trait RequestObserver: Send + Sync + 'static {
 
 /// A request that is being watched. Dropped without an end, it was abandoned by its client.
 pub trait ObservedRequest: Send {
+    /// The head of its response is there. What is added to its headers, the client sees.
+    fn respond(&mut self, headers: &mut HeaderMap) {
+        _ = headers;
+    }
+
     /// The head of its response is there.
     fn end(self: Box<Self>, outcome: RequestOutcome, status: StatusCode);
 }

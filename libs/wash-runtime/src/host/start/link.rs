@@ -12,6 +12,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use super::imports::Plan;
 use super::{StartError, exports_handler};
+use crate::engine::lineage::{Lineage, ServiceCall};
 use crate::engine::linked::{Handler, Item, Linked, Mount};
 use crate::engine::outgoing::{Egress, Outgoing, OutgoingHttp};
 use crate::engine::schedule::CpuShare;
@@ -101,10 +102,18 @@ pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> R
     Ok(())
 }
 
+/// What a workload has in common with the one whose place it takes, if it takes one's.
+pub(super) struct Heritage {
+    pub(super) network: Arc<VirtualNetwork>,
+    pub(super) lineage: Arc<Lineage>,
+    pub(super) service_calls: Vec<ServiceCall>,
+}
+
 /// Makes every item ready to be instantiated.
 pub(super) fn finish(
     engine: &Engine,
     workload: UnresolvedWorkload,
+    heritage: Heritage,
     volumes: Volumes,
     output: &Arc<dyn GuestOutput>,
     egress: &Egress,
@@ -129,8 +138,10 @@ pub(super) fn finish(
         identity,
         items,
         handler,
-        network: VirtualNetwork::new(),
+        network: heritage.network,
         name_lookup,
+        service_calls: heritage.service_calls,
+        lineage: heritage.lineage,
         _scratch: volumes.scratch,
     })
 }
@@ -171,9 +182,11 @@ fn item(
     output: &Arc<dyn GuestOutput>,
     outgoing: &Arc<OutgoingHttp>,
 ) -> Result<Item, StartError> {
+    let mut linker = base.linker;
     let pre: InstancePre<Ctx> = base
-        .linker
-        .instantiate_pre(base.component.inner())
+        .component
+        .add_modules(&mut linker)
+        .and_then(|()| linker.instantiate_pre(base.component.inner()))
         .map_err(|err| StartError::Link { component: base.id.to_string(), source: err.into() })?;
     let source = OutputSource {
         workload_id: base.identity.id.clone(),
@@ -196,7 +209,7 @@ fn item(
         local_resources: resources,
         bindings: base.bindings,
         pre,
-        _code: base.component,
+        code: base.component,
     })
 }
 

@@ -12,9 +12,11 @@ use thiserror::Error;
 
 use super::guest_output::GuestOutput;
 use super::http::RequestObserver;
+use crate::engine::lineage::{Lineage, ServiceCall};
 use crate::engine::linked::Identity;
 use crate::engine::outgoing::Egress;
 use crate::engine::schedule::Schedule;
+use crate::engine::sockets::VirtualNetwork;
 use crate::engine::workload::{
     HttpOptions, ItemBase, ResolvedWorkload, SERVICE_ID, UnresolvedWorkload, WorkloadComponent, WorkloadService,
     http_entry,
@@ -26,11 +28,13 @@ use crate::types::{Workload, WorkloadStartRequest};
 mod check;
 mod imports;
 mod link;
+mod predecessor;
 
 pub use check::InterfaceNameProblem;
 pub use imports::ImportProblem;
 use imports::{Plan, PluginLink};
-use link::Volumes;
+use link::{Heritage, Volumes};
+pub(super) use predecessor::{Predecessor, ServiceTerms};
 
 const HANDLER: &str = "wasi:http/incoming-handler";
 
@@ -43,6 +47,12 @@ pub enum StartError {
     /// The host is stopping or has stopped.
     #[error("the host has stopped")]
     HostStopped,
+    /// The workload whose place was to be taken is not running.
+    #[error("no workload with the id `{workload_id}` is running")]
+    NotRunning {
+        /// The id that was given.
+        workload_id: String,
+    },
     /// Another workload has this id.
     #[error("a workload with the id `{workload_id}` exists already")]
     IdInUse {
@@ -207,6 +217,8 @@ pub(super) struct Resolver {
 pub(super) struct Resolved {
     pub(super) workload: Arc<ResolvedWorkload>,
     pub(super) bound: BoundPlugins,
+    /// Whether the service of the one whose place it takes is its service too, and goes on.
+    pub(super) keeps_service: bool,
 }
 
 /// The plugins that a workload is bound to.
@@ -217,9 +229,14 @@ pub(super) struct BoundPlugins {
 
 impl Resolver {
     /// Compiles and links the workload, and starts an instance of each component, so that what cannot start is never
-    /// routed to.
-    pub(super) async fn resolve(&self, request: WorkloadStartRequest) -> Result<Resolved, StartError> {
+    /// routed to. It may take the place of another one.
+    pub(super) async fn resolve(
+        &self,
+        request: WorkloadStartRequest,
+        predecessor: Option<&Predecessor>,
+    ) -> Result<Resolved, StartError> {
         let WorkloadStartRequest { workload_id, workload } = request;
+        let terms = ServiceTerms::of(&workload);
         check::names(&workload)?;
         check::host_interfaces(&workload, &self.plugins)?;
         let mut http = self.http_options(&workload)?;
@@ -230,10 +247,16 @@ impl Resolver {
         let mut unresolved = self.compile(workload_id, workload).await?;
         check::exports(&unresolved)?;
         let plan = imports::plan(&unresolved, &self.plugins).map_err(|problems| StartError::Imports { problems })?;
+        let predecessor = predecessor.filter(|old| old.service_can_stay(terms.as_ref(), &unresolved, &plan));
+        let heritage = Heritage {
+            network: predecessor.map_or_else(VirtualNetwork::new, Predecessor::network),
+            lineage: predecessor.map_or_else(Arc::<Lineage>::default, Predecessor::lineage),
+            service_calls: service_calls(&unresolved, &plan),
+        };
 
         let mut bound = BoundPlugins { workload_id: unresolved.identity.id.clone(), links: Vec::new() };
         let linked = match self.bind(&mut unresolved, plan, &mut bound).await {
-            Ok(()) => link::finish(&self.engine, unresolved, volumes, &self.output, &self.egress),
+            Ok(()) => link::finish(&self.engine, unresolved, heritage, volumes, &self.output, &self.egress),
             Err(err) => Err(err),
         };
         let resolved = match linked {
@@ -246,7 +269,7 @@ impl Resolver {
             Err(err) => Err(err),
         };
         match resolved {
-            Ok(workload) => Ok(Resolved { workload, bound }),
+            Ok(workload) => Ok(Resolved { workload, bound, keeps_service: predecessor.is_some() }),
             Err(err) => {
                 bound.unbind().await;
                 Err(err)
@@ -369,6 +392,15 @@ impl BoundPlugins {
             }
         }
     }
+}
+
+/// What the service imports from its siblings.
+fn service_calls(workload: &UnresolvedWorkload, plan: &Plan) -> Vec<ServiceCall> {
+    let service = workload.service.is_some().then_some(workload.components.len());
+    let links = plan.siblings.iter().filter(|link| Some(link.importer) == service);
+    links
+        .map(|link| ServiceCall { import: link.import.clone(), item: link.exporter, export: link.export.clone() })
+        .collect()
 }
 
 fn exports_handler(component: &ItemBase) -> bool {

@@ -1,0 +1,72 @@
+//! What the configuration says about a development server, and what it says that cannot be followed.
+//!
+//! Reads the files that the configuration names; builds and starts nothing.
+
+mod error;
+mod host;
+mod keys;
+mod plan;
+
+use std::path::PathBuf;
+
+use washlib_build::{BuildRequest, Purpose};
+use washlib_config::{Config, Environment, Project};
+use washlib_workload::{Resources, ValueWarning};
+
+pub(crate) use error::SettingsError;
+pub(crate) use host::{HostSettings, TlsFiles};
+pub(crate) use plan::{Part, PartSource, Plan, Role};
+
+/// The configuration as `wash dev` uses it.
+pub(crate) struct Settings {
+    pub(crate) host: HostSettings,
+    pub(crate) build: BuildRequest,
+    pub(crate) plan: Plan,
+    pub(crate) watching: Watching,
+    /// Files that were read because the configuration names them, other than components.
+    pub(crate) inputs: Vec<PathBuf>,
+    pub(crate) warnings: Vec<ValueWarning>,
+}
+
+/// What counts as a source.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Watching {
+    /// The files and folders that count, absolute; none stand for the whole project.
+    pub(crate) only: Vec<PathBuf>,
+    /// What does not count, as lines of a `.gitignore`.
+    pub(crate) ignore: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the merged configuration. `environment` is that of this program.
+    pub(crate) fn new(project: &Project, config: &Config, environment: &Environment) -> Result<Self, SettingsError> {
+        let unsupported = keys::unsupported(config);
+        if !unsupported.is_empty() {
+            return Err(SettingsError::Unsupported { keys: unsupported });
+        }
+        let mut build = BuildRequest::new(project, config, Purpose::Development);
+        // The development host's own environment is what its builds inherit.
+        for (name, value) in &config.dev.environment {
+            build.environment.entry(name.clone()).or_insert_with(|| value.value().clone());
+        }
+        let of_host = config.dev.environment.iter().map(|(name, value)| (name, value.value()));
+        let environment = environment.with(of_host);
+        let mut resources = Resources::new(project, config, &environment);
+        let plan = Plan::new(project, config, &mut resources)?;
+        let (inputs, warnings) = resources.finish();
+        Ok(Self {
+            host: HostSettings::new(project, config)?,
+            build,
+            plan,
+            watching: watching(project, config),
+            inputs,
+            warnings,
+        })
+    }
+}
+
+fn watching(project: &Project, config: &Config) -> Watching {
+    let only = config.dev.watch.iter().flat_map(|paths| paths.value());
+    let ignore = config.dev.ignore.iter().flat_map(|lines| lines.value());
+    Watching { only: only.map(|path| project.resolve(path)).collect(), ignore: ignore.cloned().collect() }
+}
