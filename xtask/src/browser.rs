@@ -8,11 +8,11 @@ use anyhow::Result;
 use crate::process::{execute, read, say, succeeds};
 
 /// Where distributions put it.
-const PLACES: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromium-browser"];
+const PLACES: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromedriver"];
 
 /// Installs Chromium from Debian's packages, if it is not there. Elsewhere the tests that need it say so and pass.
 pub(crate) fn install() -> Result<()> {
-    if PLACES.iter().any(|place| Path::new(place).exists()) {
+    if PLACES.iter().all(|place| Path::new(place).exists()) {
         return Ok(());
     }
     let debian = succeeds(Command::new("apt-get").arg("--version"));
@@ -29,5 +29,5 @@ pub(crate) fn install() -> Result<()> {
     execute(apt.args(["update", "-qq"]))?;
     let mut apt = Command::new("apt-get");
     apt.env("DEBIAN_FRONTEND", "noninteractive");
-    execute(apt.args(["install", "-y", "-qq", "--no-install-recommends", "chromium"]))
+    execute(apt.args(["install", "-y", "-qq", "--no-install-recommends", "chromium", "chromium-driver"]))
 }

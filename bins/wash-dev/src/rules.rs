@@ -55,11 +55,6 @@ impl SourceRules {
         Self { outputs: self.outputs, ..Self::new(&self.root, watching) }
     }
 
-    /// The project's folder.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// Files and folders that hold all sources.
     pub(crate) fn places(&self) -> Vec<PathBuf> {
         if self.watching.only.is_empty() {

@@ -14,8 +14,8 @@ use washlib_config::{Config, Environment, Project};
 use washlib_workload::{Resources, ValueWarning};
 
 pub(crate) use error::SettingsError;
-pub(crate) use host::{HostSettings, TlsFiles};
-pub(crate) use plan::{Part, PartSource, Plan, Role};
+pub(crate) use host::HostSettings;
+pub(crate) use plan::{PartSource, Plan, Role};
 
 /// The configuration as `wash dev` uses it.
 pub(crate) struct Settings {

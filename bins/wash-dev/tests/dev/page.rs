@@ -1,10 +1,16 @@
 //! The page at `/__wash/`, over HTTP and in a browser.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
-use std::process::{Command, Stdio};
+#![allow(clippy::print_stderr, reason = "why a test had nothing to do")]
 
-use serde_json::Value;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
 
 use crate::connection::{Answer, Connection};
 use crate::project::{Project, greeting};
@@ -104,56 +110,126 @@ fn tells_what_has_happened_and_what_happens() {
     events.read_to_end();
 }
 
-/// A browser of the project's set-up, or none where that has not been installed.
-fn browser() -> Option<&'static str> {
-    ["/usr/bin/chromium", "/usr/bin/chromium-browser"].into_iter().find(|path| std::path::Path::new(path).exists())
+/// A browser without a window, driven over HTTP (WebDriver).
+struct Browser {
+    driver: Child,
+    connection: Connection,
+    session: String,
 }
 
-/// The page as the browser shows it after a while.
-fn rendered(browser: &str, project: &Project, url: &str) -> String {
-    let mut command = Command::new(browser);
-    command
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        // The page never stops loading: time passes as fast as it can, and then what is there is printed.
-        .args(["--virtual-time-budget=3000", "--timeout=20000", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", project.outside("browser").display()))
-        .arg(url)
-        .env("HOME", project.outside("."))
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
-    let output = command.output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+impl Browser {
+    /// Starts the browser of the project's set-up; none where that has not been installed.
+    fn start(project: &Project) -> Option<Self> {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").env("HOME", project.outside(".")).stdin(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut driver) = command.stdout(Stdio::piped()).process_group(0).spawn() else {
+            assert!(std::env::var_os("CI").is_none(), "`cargo xtask setup` installs Chromium");
+            eprintln!("no browser: `cargo xtask setup` installs Chromium");
+            return None;
+        };
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines.find_map(|line| {
+            line.unwrap()
+                .strip_prefix("ChromeDriver was started successfully on port ")?
+                .trim_end_matches('.')
+                .parse()
+                .ok()
+        });
+        // What it says later must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let connection = Connection::open(SocketAddr::from(([127, 0, 0, 1], port.unwrap())));
+        let mut browser = Self { driver, connection, session: String::new() };
+        let profile = format!("--user-data-dir={}", project.outside("browser").display());
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1280,1000",
+            &profile,
+        ];
+        let options = json!({ "args": arguments });
+        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
+        browser.session = browser.ask("POST", "", &wanted)["sessionId"].as_str().unwrap().to_owned();
+        Some(browser)
+    }
+
+    fn ask(&mut self, method: &str, path: &str, body: &Value) -> Value {
+        let path =
+            if self.session.is_empty() { "/session".to_owned() } else { format!("/session/{}{path}", self.session) };
+        let body = if method == "GET" { String::new() } else { body.to_string() };
+        let length = body.len();
+        self.connection
+            .send(&format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}"));
+        let answer = self.connection.read_answer();
+        let value: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(answer.status, 200, "{value}");
+        value["value"].clone()
+    }
+
+    fn open(&mut self, url: &str) {
+        self.ask("POST", "/url", &json!({ "url": url }));
+    }
+
+    /// What a script returns.
+    fn run(&mut self, script: &str) -> Value {
+        self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Waits until the page's text has all of these parts.
+    fn wait_for(&mut self, parts: &[&str]) {
+        let script = "const [parts, done] = arguments; \
+                      const look = () => { const text = document.body.innerText; \
+                      if (parts.every((part) => text.includes(part))) done(''); else setTimeout(look, 20); }; look();";
+        self.ask("POST", "/timeouts", &json!({ "script": 60_000 }));
+        self.ask("POST", "/execute/async", &json!({ "script": script, "args": [parts] }));
+    }
+
+    /// A picture of the page, where somebody wants to look at one.
+    fn picture(&mut self, name: &str) {
+        if let Some(folder) = std::env::var_os("WASH_PICTURES") {
+            let picture = self.ask("GET", "/screenshot", &Value::Null);
+            fs::write(Path::new(&folder).join(name), picture.as_str().unwrap()).unwrap();
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // With its group: the browser is the driver's child.
+        _ = kill_process_group(Pid::from_child(&self.driver), Signal::KILL);
+        _ = self.driver.wait();
+    }
 }
 
 #[test]
-fn shows_in_a_browser_what_has_happened() {
-    let Some(browser) = browser() else {
-        assert!(std::env::var_os("CI").is_none(), "`cargo xtask setup` installs Chromium");
-        eprintln!("no browser: `cargo xtask setup` installs Chromium");
-        return;
-    };
+fn shows_in_a_browser_what_happens() {
     let project = Project::probe("");
+    let Some(mut browser) = Browser::start(&project) else { return };
     let mut server = Server::start(&project);
     server.get("/print");
-    server.get("/nowhere%3Cscript%3Ealert(1)%3C/script%3E");
     server.wait_for_stderr("to standard error");
-    let url = format!("http://{}/__wash/", server.address());
-    let page = rendered(browser, &project, &url);
-    for part in [
-        r#"<span id="state" class="pill good" role="status">serving</span>"#,
-        "wasi:http/incoming-handler@0.2",
-        "to standard error",
-        r#"<td class="path">/print</td>"#,
-        r#"<td class="path">/nowhere%3Cscript"#,
-    ] {
-        assert!(page.contains(part), "`{part}` should be in {page}");
-    }
+    browser.open(&format!("http://{}/__wash/", server.address()));
+    browser.wait_for(&["serving", "wasi:http/incoming-handler@0.2", "to standard error", "/print"]);
+    // Live, and as text whatever it is.
+    server.get("/<script>document.title='broken'</script>");
+    browser.wait_for(&["/<script>document.title='broken'</script>"]);
+    assert_eq!(browser.run("return document.title"), "serving · wash dev");
+    assert_eq!(browser.run("return document.querySelectorAll('script').length"), 1);
+    browser.picture("serving.png.base64");
     project.choose("missing");
-    server.wait_for("build-failed");
-    let page = rendered(browser, &project, &url);
-    for part in ["failed, the last good version answers", "exit code 1", "missing.wasm"] {
-        assert!(page.contains(part), "`{part}` should be in {page}");
-    }
+    browser.wait_for(&["failed, the last good version answers", "exit code 1", "missing.wasm"]);
+    browser.picture("failed.png.base64");
+    project.choose("probe");
+    browser.wait_for(&["unchanged at"]);
+    // All that it has loaded came from the page's own server.
+    let origins = browser.run("return performance.getEntriesByType('resource').map((it) => new URL(it.name).origin)");
+    let own = format!("http://{}", server.address());
+    assert!(origins.as_array().unwrap().iter().all(|origin| *origin == own.as_str()), "{origins}");
     server.stop();
+    browser.wait_for(&["not running"]);
 }
