@@ -19,7 +19,7 @@ function fill(parent, ...children) {
   return parent;
 }
 
-const clock = () => new Date().toLocaleTimeString([], { hour12: false });
+const clock = (at) => new Date(at).toLocaleTimeString([], { hour12: false });
 const seconds = (ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
 const took = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`);
 const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
@@ -48,7 +48,7 @@ function reset() {
 
 function countOutput() {
   const lines = byId("output").childElementCount;
-  byId("output-count").textContent = lines ? `(${lines} lines)` : "";
+  byId("output-count").textContent = lines ? `(${lines} ${lines === 1 ? "line" : "lines"})` : "";
   byId("output-details").hidden = lines === 0;
 }
 
@@ -58,7 +58,7 @@ function stopClock() {
 }
 
 const show = {
-  building(event, past) {
+  building(event) {
     byId("output").replaceChildren();
     countOutput();
     byId("error").hidden = true;
@@ -67,31 +67,29 @@ const show = {
     byId("build").textContent = `Building${why}.`;
     setState("building", "");
     stopClock();
-    if (!past) {
-      buildBegan = Date.now();
-      ticking = setInterval(() => {
-        byId("since").textContent = `building for ${seconds(Date.now() - buildBegan)}`;
-      }, 100);
-    }
+    buildBegan = event.at;
+    ticking = setInterval(() => {
+      byId("since").textContent = `building for ${seconds(Date.now() - buildBegan)}`;
+    }, 100);
   },
 
   built(event) {
     byId("build").textContent = `${event.component_path} (${size(event.size)}), built in ${seconds(event.elapsed_ms)}.`;
   },
 
-  ready(event, past) {
+  ready(event) {
     const url = byId("url");
     url.textContent = event.url;
     url.href = `${location.origin}/`;
-    serving(past ? "" : `started in ${seconds(event.elapsed_ms)}`);
+    serving(`started in ${seconds(event.elapsed_ms)}`);
   },
 
-  swapped(event, past) {
-    serving(past ? "" : `swapped in ${seconds(event.elapsed_ms)} at ${clock()}`);
+  swapped(event) {
+    serving(`swapped in ${seconds(event.elapsed_ms)} at ${clock(event.at)}`);
   },
 
-  unchanged(event, past) {
-    serving(past ? "" : `unchanged at ${clock()}`);
+  unchanged(event) {
+    serving(`unchanged at ${clock(event.at)}`);
   },
 
   "build-failed"(event) {
@@ -138,7 +136,7 @@ const show = {
     }
     const row = element("tr");
     row.append(
-      element("td", "time", past ? "" : clock()),
+      element("td", "time", clock(event.at)),
       element("td", "", event.method),
       element("td", "path", event.path),
       element("td", `number ${statusClass(event.status)}`, event.stale ? `${event.status} stale` : event.status),
@@ -150,24 +148,24 @@ const show = {
     showEmpty("requests", false);
   },
 
-  "requests-not-told"(event, past) {
-    log(past, "wash dev", `and ${event.count} more requests`, "");
+  "requests-not-told"(event) {
+    log(event.at, "wash dev", `and ${event.count} more requests`, "");
   },
 
-  "service-restarting"(event, past) {
-    log(past, "service", `failed and is started again (${event.restarts}): ${event.message.split("\n")[0]}`, "stderr");
+  "service-restarting"(event) {
+    log(event.at, "service", `failed and is started again (${event.restarts}): ${event.message.split("\n")[0]}`, "stderr");
   },
 
-  "service-completed"(event, past) {
-    log(past, "service", "has finished", "");
+  "service-completed"(event) {
+    log(event.at, "service", "has finished", "");
   },
 
-  "service-failed"(event, past) {
-    log(past, "service", `failed and is not started again: ${event.message.split("\n")[0]}`, "stderr");
+  "service-failed"(event) {
+    log(event.at, "service", `failed and is not started again: ${event.message.split("\n")[0]}`, "stderr");
   },
 
-  "guest-output"(event, past) {
-    log(past, event.component, event.line, event.stream);
+  "guest-output"(event) {
+    log(event.at, event.component, event.line, event.stream);
   },
 
   "build-output"(event) {
@@ -208,13 +206,13 @@ function showRoutes() {
   });
 }
 
-function log(past, from, text, stream) {
+function log(at, from, text, stream) {
   const logs = byId("logs");
   const follows = logs.scrollTop + logs.clientHeight >= logs.scrollHeight - 4;
   const line = element("div", `log ${stream}`);
   const content = colored(text);
   content.className = "text";
-  line.append(element("span", "time", past ? "" : clock()), element("span", "from", from), content);
+  line.append(element("span", "time", clock(at)), element("span", "from", from), content);
   logs.append(line);
   while (logs.childElementCount > KEPT) logs.firstChild.remove();
   showEmpty("logs", false);

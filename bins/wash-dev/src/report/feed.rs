@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::Event;
-use super::event::Route;
+use super::event::{Route, milliseconds};
 
 /// Events of one kind that are kept.
 const KEPT: usize = 200;
@@ -22,6 +24,14 @@ const BUFFERED: usize = 1024;
 
 /// An event, written down once for all readers.
 pub(crate) type FeedItem = Arc<str>;
+
+/// An event and when it happened, in milliseconds since 1970.
+#[derive(Serialize)]
+struct Stamped<'a> {
+    at: u64,
+    #[serde(flatten)]
+    event: &'a Event<'a>,
+}
 
 /// The events of one program.
 pub(crate) struct Feed {
@@ -50,7 +60,8 @@ impl Feed {
     /// Tells an event.
     pub(crate) fn push(&self, event: &Event<'_>) {
         // An event consists of numbers and texts, which can always be written.
-        let Ok(text) = serde_json::to_string(event) else { return };
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds);
+        let Ok(text) = serde_json::to_string(&Stamped { at, event }) else { return };
         let item: FeedItem = text.into();
         // Both under one lock, so that whoever subscribes gets each event once.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +101,11 @@ impl Kept {
         let item = Arc::clone(item);
         match event {
             Event::World { .. } => _ = self.states.insert("1-world", item),
-            Event::Ready { .. } => _ = self.states.insert("2-ready", item),
+            Event::Ready { .. } => {
+                // The address is of use as long as the program runs, that it serves until the next build.
+                self.states.insert("2-ready", Arc::clone(&item));
+                self.states.insert("6-swapped", item);
+            }
             Event::Building { .. } => {
                 self.build.clear();
                 self.states.insert("3-building", item);

@@ -144,7 +144,7 @@ impl Report {
         let elapsed_ms = (told.elapsed.as_secs_f64() * 100_000.0).round() / 100.0;
         if !self.ui.is_json() {
             let style = style(told.status);
-            let (method, path, status) = (&told.method, told.path.escape_debug(), told.status.as_u16());
+            let (method, path, status) = (told.method.as_str(), told.path.escape_debug(), told.status.as_u16());
             let stale = if told.stale { " (stale)" } else { "" };
             self.ui.line(&format!("{method:>12} {path} {style}{status}{style:#} {elapsed_ms:.1} ms{stale}"));
         }

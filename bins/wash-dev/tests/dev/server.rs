@@ -3,7 +3,7 @@
 //! It waits for what is announced and never for time to pass; whatever it started has ended when it is dropped.
 
 use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -178,6 +178,11 @@ impl Server {
         let line = self.wait_for_stderr("Serving http://");
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
         self.address = Some(address.parse().unwrap());
+    }
+
+    /// Presses keys at its terminal.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.child.stdin.as_mut().expect("a terminal").write_all(keys.as_bytes()).unwrap();
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
