@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use wash_runtime::standalone::Names;
 use washlib_build::{BuildError, BuildRequest, Built, CancelToken};
 use washlib_cli::CommandError;
-use washlib_workload::Names;
 
 use crate::artifacts::ArtifactError;
 use crate::cli::Dev;

@@ -13,8 +13,9 @@ use wash_runtime::host::events::HostEvent;
 use wash_runtime::host::guest_output::GuestOutput;
 use wash_runtime::host::http::{DevRouter, HttpServer, OwnPages, RequestObserver};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder, ServiceFate};
+use wash_runtime::standalone::with_standard_plugins;
 use wash_runtime::types::{Workload, WorkloadStartRequest, WorkloadStopRequest};
-use washlib_workload::{code_cache_directory, with_standard_plugins};
+use washlib_workload::code_cache_directory;
 
 use crate::settings::HostSettings;
 

@@ -7,10 +7,11 @@ use wash_runtime::engine::code_cache::CodeCacheError;
 use wash_runtime::host::StartError;
 use wash_runtime::host::http::{BindError, TlsError};
 use wash_runtime::host::invoke::InvokeError;
+use wash_runtime::standalone::Names;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError};
-use washlib_workload::{Names, ResourceError, ValueError};
+use washlib_workload::{ResourceError, ValueError};
 
 use crate::documents::DocumentError;
 use crate::options::OptionError;

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 use wash_runtime::host::guest_output::{GuestOutput, GuestStream, HostStderr, OutputSource};
-use washlib_workload::GuestLines;
+use wash_runtime::standalone::GuestLines;
 
 /// The output that fits where stderr goes.
 pub(crate) fn for_stderr() -> Arc<dyn GuestOutput> {

@@ -3,17 +3,20 @@
 //! What the component imports is what it asks for, so the entries of `host_interfaces` are written from that.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use bytes::Bytes;
+use wash_runtime::standalone::{self, Names, Package, dns_label};
 use wash_runtime::types::{Component, LocalResources, Workload, WorkloadStartRequest};
-use washlib_workload::{Names, Package, dns_label};
 
 use crate::options::{Backends, ComponentSettings};
+use crate::startable::{ComponentFiles, Reading, Startable};
 
 /// A component by itself.
 #[derive(Debug)]
 pub(crate) struct LoneComponent {
     pub(crate) name: String,
+    pub(crate) path: PathBuf,
     pub(crate) bytes: Bytes,
     /// What its project says it may use.
     pub(crate) resources: LocalResources,
@@ -21,12 +24,25 @@ pub(crate) struct LoneComponent {
 
 impl LoneComponent {
     /// The request that starts it, with what the command line gives.
-    pub(crate) fn into_request(self, settings: &ComponentSettings, backends: &Backends) -> WorkloadStartRequest {
+    pub(crate) fn into_startable(
+        self,
+        settings: &ComponentSettings,
+        backends: &Backends,
+        reading: Reading,
+    ) -> Startable {
         let name = dns_label(&self.name);
         let names = Names::read(&self.bytes);
+        let (bytes, files) = match reading {
+            Reading::AtStart => (self.bytes, None),
+            Reading::OnDemand => {
+                let mut files = ComponentFiles::default();
+                files.add(&name, self.path.into());
+                (Bytes::new(), Some(files))
+            }
+        };
         let component = Component {
             name: name.clone(),
-            bytes: self.bytes,
+            bytes,
             digest: None,
             local_resources: settings.resources(self.resources),
             pool_size: settings.pool_size,
@@ -36,11 +52,11 @@ impl LoneComponent {
             namespace: "default".to_owned(),
             name: name.clone(),
             components: vec![component],
-            host_interfaces: washlib_workload::host_interfaces([&names], |package| config(package, settings, backends)),
+            host_interfaces: standalone::host_interfaces([&names], |package| config(package, settings, backends)),
             volumes: settings.volumes.clone(),
             ..Workload::default()
         };
-        WorkloadStartRequest { workload_id: format!("default/{name}"), workload }
+        Startable { request: WorkloadStartRequest { workload_id: format!("default/{name}"), workload }, files }
     }
 }
 
@@ -74,7 +90,7 @@ mod tests {
             ..ComponentSettings::default()
         };
         let backends = [(("wasi", "keyvalue"), [("backend".to_owned(), "in-memory".to_owned())].into())].into();
-        let entries = washlib_workload::host_interfaces([&names], |package| config(package, &settings, &backends));
+        let entries = standalone::host_interfaces([&names], |package| config(package, &settings, &backends));
         let texts: Vec<_> = entries.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["wasi:http/incoming-handler", "wasi:keyvalue/atomics,store"]);
         assert_eq!(entries[0].config["request-timeout"], "5s");

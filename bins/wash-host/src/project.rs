@@ -9,7 +9,7 @@ use wash_runtime::types::LocalResources;
 use washlib_build::{BuildError, BuildRequest, CancelToken, Purpose};
 use washlib_cli::{CommandError, GlobalArgs};
 use washlib_config::{Config, Origin, Project, Sources};
-use washlib_workload::Resources;
+use washlib_workload::{Granted, Resources};
 
 use crate::command_error;
 use crate::lone::LoneComponent;
@@ -63,14 +63,14 @@ impl Prepared {
             return Err(CommandError::usage(Unsupported { keys }).hint("remove the keys, or comment them out"));
         }
         let mut resources = Resources::new(&project, config, &environment);
-        let resources_of_all = resources.of_workload().map_err(command_error::resources)?;
+        let granted = resources.of_workload().map_err(command_error::resources)?;
         for warning in resources.finish().1 {
             report.warn(&warning.to_string())?;
         }
         Ok(Self {
             name: project.name().to_owned(),
             build: BuildRequest::new(&project, config, Purpose::Release),
-            resources: resources_of_all,
+            resources: local(granted),
         })
     }
 
@@ -91,7 +91,7 @@ impl Prepared {
             Freshness::Existing => washlib_build::find_component(&self.build, cancel).map_err(build_error)?,
         };
         let bytes = source::read_component(&path).map_err(command_error::source)?;
-        Ok(LoneComponent { name: self.name, bytes, resources: self.resources })
+        Ok(LoneComponent { name: self.name, path, bytes, resources: self.resources })
     }
 }
 
@@ -105,4 +105,9 @@ fn build_error(err: BuildError) -> CommandError {
 fn unsupported_keys(config: &Config) -> Vec<(String, Origin)> {
     let refused = |key: &str| key.starts_with("workload.") && !SUPPORTED.contains(&key);
     config.set_keys().into_iter().filter(|(key, _)| refused(key)).collect()
+}
+
+fn local(granted: Granted) -> LocalResources {
+    let Granted { environment, config, allowed_hosts } = granted;
+    LocalResources { environment, config, allowed_hosts, ..LocalResources::default() }
 }

@@ -3,6 +3,9 @@
 //! It is a dev-dependency only: nothing that ships may need it.
 
 pub mod guest;
+pub mod hostile;
+pub mod registry;
 pub mod sandbox;
 
+pub use registry::{Registry, RegistryOptions};
 pub use sandbox::{Output, Sandbox};

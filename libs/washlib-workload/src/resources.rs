@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use thiserror::Error;
-use wash_runtime::types::LocalResources;
 use washlib_config::{Component, Config, Environment, EnvironmentLayer, Project, Sourced, Workload};
 
 use crate::values::{ValueError, ValueSets, ValueWarning, Values};
@@ -26,6 +25,17 @@ pub enum ResourceError {
     },
 }
 
+/// What a component may use.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Granted {
+    /// Its environment variables.
+    pub environment: HashMap<String, String>,
+    /// Values for `wasi:config`.
+    pub config: HashMap<String, String>,
+    /// Hosts that it may send HTTP requests to, as the runtime's `allowed_hosts` has them.
+    pub allowed_hosts: Vec<String>,
+}
+
 /// Reads what components may use.
 ///
 /// A section that is not there means the same as one that is empty: no environment, and every host can be reached.
@@ -44,18 +54,17 @@ impl<'a> Resources<'a> {
     ///
     /// # Errors
     /// [`ResourceError`].
-    pub fn of_workload(&mut self) -> Result<LocalResources, ResourceError> {
+    pub fn of_workload(&mut self) -> Result<Granted, ResourceError> {
         let mut environment = Values::new();
         let mut config = Values::new();
         if let Some(workload) = self.workload {
             self.add_environment(&workload.environment, &mut environment, "the project")?;
             config.extend(owned(&workload.config));
         }
-        Ok(LocalResources {
+        Ok(Granted {
             environment: environment.into_iter().collect(),
             config: config.into_iter().collect(),
             allowed_hosts: allowed_hosts(self.workload.and_then(|workload| workload.allowed_hosts.as_ref())),
-            ..LocalResources::default()
         })
     }
 
@@ -63,7 +72,7 @@ impl<'a> Resources<'a> {
     ///
     /// # Errors
     /// [`ResourceError`].
-    pub fn of_component(&mut self, component: &Component) -> Result<LocalResources, ResourceError> {
+    pub fn of_component(&mut self, component: &Component) -> Result<Granted, ResourceError> {
         let mut resources = self.of_workload()?;
         let mut environment = Values::new();
         self.add_environment(&component.environment, &mut environment, component.name.value())?;

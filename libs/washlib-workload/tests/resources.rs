@@ -8,9 +8,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use tempfile::TempDir;
-use wash_runtime::types::LocalResources;
 use washlib_config::{Config, Environment, Project};
-use washlib_workload::{ResourceError, Resources, ValueError, ValueWarning};
+use washlib_workload::{Granted, ResourceError, Resources, ValueError, ValueWarning};
 
 struct Workbench {
     folder: TempDir,
@@ -38,7 +37,7 @@ impl Workbench {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn read(&self) -> Result<(LocalResources, Vec<ValueWarning>), ValueError> {
+    fn read(&self) -> Result<(Granted, Vec<ValueWarning>), ValueError> {
         let project = Project::open(self.folder.path()).unwrap();
         let mut resources = Resources::new(&project, &self.config, &self.environment);
         let components = self.config.dev.components.as_ref();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wash_runtime::host::guest_output::{GuestOutput, GuestStream, OutputSource};
-use washlib_workload::GuestLines;
+use wash_runtime::standalone::GuestLines;
 
 use super::{Event, Report};
 

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use wash_runtime::host::http::TlsConfig;
+use wash_runtime::standalone::StorageRoots;
 use washlib_config::{Config, Project, Sourced};
-use washlib_workload::StorageRoots;
 
 use super::SettingsError;
 

@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::path::{Component as PathPart, Path, PathBuf};
 
 use bytes::Bytes;
+use wash_runtime::standalone::{self, Names, Package};
 use wash_runtime::types::{
     Component, HostPathVolume, LocalResources, Service, Volume, VolumeMount, VolumeType, Workload,
 };
 use wash_runtime::wit::WitInterface;
 use washlib_config::{Config, Project, Sourced};
-use washlib_workload::{Names, Package, Resources};
+use washlib_workload::{Granted, Resources};
 
 use super::SettingsError;
 
@@ -123,7 +124,7 @@ impl Plan {
     }
 
     fn host_interfaces(&self, names: &[Names]) -> Vec<WitInterface> {
-        let mut asked = washlib_workload::asked_for(names);
+        let mut asked = standalone::asked_for(names);
         // What cannot answer anybody is refused, instead of answering each request with an error.
         let is_component = self.parts.first().is_some_and(|main| main.role == Role::Component);
         let receives =
@@ -178,7 +179,7 @@ impl Plan {
 
 fn parts(project: &Project, config: &Config, resources: &mut Resources<'_>) -> Result<Vec<Part>, SettingsError> {
     let dev = &config.dev;
-    let of_all = resources.of_workload()?;
+    let of_all = local(resources.of_workload()?);
     let part = |name: &str, role, source| Part {
         name: name.to_owned(),
         role,
@@ -205,7 +206,7 @@ fn parts(project: &Project, config: &Config, resources: &mut Resources<'_>) -> R
         let number =
             |number: &Option<Sourced<u32>>| number.as_ref().map_or(0, |it| i32::try_from(*it.value()).unwrap_or(0));
         parts.push(Part {
-            resources: resources.of_component(component)?,
+            resources: local(resources.of_component(component)?),
             pool_size: number(&component.pool_size),
             max_invocations: number(&component.max_invocations),
             ..part(name, Role::Component, PartSource::File(project.resolve(file.value())))
@@ -219,6 +220,12 @@ fn parts(project: &Project, config: &Config, resources: &mut Resources<'_>) -> R
         parts.push(part(SERVICE, Role::Service, PartSource::File(project.resolve(file.value()))));
     }
     Ok(parts)
+}
+
+/// Volumes come later: they are the same for all parts.
+fn local(granted: Granted) -> LocalResources {
+    let Granted { environment, config, allowed_hosts } = granted;
+    LocalResources { environment, config, allowed_hosts, ..LocalResources::default() }
 }
 
 fn check_name(name: &str, origin: &washlib_config::Origin, parts: &[Part]) -> Result<(), SettingsError> {

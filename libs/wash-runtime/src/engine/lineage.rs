@@ -17,7 +17,7 @@ pub(crate) struct Lineage {
 
 /// An interface that the service imports from one of its siblings.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct ServiceCall {
+pub(crate) struct ServiceImport {
     /// The name under which the service imports it.
     pub(crate) import: String,
     /// The exporting item.
@@ -53,7 +53,7 @@ impl Linked {
         import: &str,
         function: &str,
     ) -> wasmtime::Result<(usize, ComponentExportIndex)> {
-        let found = self.service_calls.iter().find(|call| call.import == import).and_then(|call| {
+        let found = self.service_imports.iter().find(|call| call.import == import).and_then(|call| {
             let component = self.items.get(call.item)?.code.inner();
             let interface = component.get_export_index(None, &call.export)?;
             Some((call.item, component.get_export_index(Some(&interface), function)?))

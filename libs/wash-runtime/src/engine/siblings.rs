@@ -83,11 +83,8 @@ pub(crate) fn passes_values_alone(component: &Component, export: &str) -> bool {
 /// Defines a sibling's interface in the linker of the component that imports it.
 pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterface<'_>) -> wasmtime::Result<()> {
     let engine = sibling.component.engine();
-    let (importer, import) = sibling.imported;
-    let imported = interface(importer.component_type().get_import(engine, import).map(|import| import.ty), import)?;
-    let component_type = sibling.component.component_type();
-    let exported = component_type.get_export(engine, sibling.export).map(|export| export.ty);
-    let exported = interface(exported, sibling.export)?;
+    let imported = imported_interface(sibling)?;
+    let exported = exported_interface(sibling)?;
     let Some(parent) = sibling.component.get_export_index(None, sibling.export) else {
         wasmtime::bail!("`{}` is not exported", sibling.export);
     };
@@ -105,7 +102,7 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
             Box::new(drop_resource(store, item, rep))
         })?;
     }
-    let import_name: Arc<str> = import.into();
+    let import_name: Arc<str> = sibling.imported.1.into();
     for (name, import) in imported.exports(engine) {
         let ComponentItem::ComponentFunc(wanted) = import.ty else { continue };
         let Some(ComponentItem::ComponentFunc(function)) = exported.get_export(engine, name).map(|export| export.ty)
@@ -138,6 +135,21 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
     Ok(())
 }
 
+/// The interface as its importer declares it.
+pub(super) fn imported_interface(sibling: &SiblingInterface<'_>) -> wasmtime::Result<ComponentInstance> {
+    let (importer, import) = sibling.imported;
+    let component_type = importer.component_type();
+    let item = component_type.get_import(importer.engine(), import);
+    interface(item.map(|import| import.ty), import)
+}
+
+/// The interface as its exporter has it.
+pub(super) fn exported_interface(sibling: &SiblingInterface<'_>) -> wasmtime::Result<ComponentInstance> {
+    let component_type = sibling.component.component_type();
+    let item = component_type.get_export(sibling.component.engine(), sibling.export);
+    interface(item.map(|export| export.ty), sibling.export)
+}
+
 fn interface(item: Option<ComponentItem>, name: &str) -> wasmtime::Result<ComponentInstance> {
     match item {
         Some(ComponentItem::ComponentInstance(interface)) => Ok(interface),
@@ -152,6 +164,10 @@ impl SiblingFunction {
         parameters: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
+        let linked = Arc::clone(store.data().linked());
+        let schedule = Arc::clone(store.data().schedule());
+        // A sibling's call is an invocation like a request's, and stands in the same line.
+        let _place = linked.item(self.item).admission.admit_within(&schedule).await?;
         if self.place == Place::Fresh {
             return self.call_fresh(store, parameters, results).await;
         }
@@ -202,6 +218,7 @@ impl SiblingFunction {
         };
         let schedule = Arc::new(Schedule::new(linked.engine().call_timeout()));
         let mut fresh = new_store(&linked, item, Arc::clone(&schedule))?;
+        fresh.data_mut().work_for_service();
         let call = schedule.drive(async {
             let instance = linked.item(item).pre.instantiate_async(&mut fresh).await?;
             fresh.data_mut().set_instance(item, instance);

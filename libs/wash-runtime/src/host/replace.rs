@@ -4,17 +4,20 @@
 //! new service before requests come that depend on it.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
+use super::Host;
 use super::events::HostEvent;
-use super::service::{ServiceState, ServiceTask};
-use super::start::{Predecessor, Resolved, ServiceTerms, StartError};
-use super::{Entry, Host, Running, locked};
+use super::metrics::WorkloadMetrics;
+use super::registry::{Active, Entry};
+use super::running::Running;
+use super::service::ServiceTask;
+use super::start::{Resolved, ServiceTerms, StartError};
 use crate::engine::linked::Linked;
 use crate::engine::sockets::VirtualNetwork;
 use crate::engine::workload::{ResolvedWorkload, SERVICE_ID};
@@ -77,14 +80,16 @@ impl Host {
             handler.on_workload_starting(&workload_id, &request.workload)?;
         }
         let predecessor = old.as_ref().and_then(|old| old.predecessor());
-        let Resolved { workload, bound, keeps_service } = self.resolver.resolve(request, predecessor.as_ref()).await?;
-        let kept = if keeps_service { old.as_ref().and_then(|old| locked(&old.service).take()) } else { None };
+        let metrics = Arc::<WorkloadMetrics>::default();
+        let Resolved { workload, bound, keeps_service } =
+            self.resolver.resolve(request, metrics, predecessor.as_ref()).await?;
+        let kept = if keeps_service { old.as_ref().and_then(|old| old.take_service()) } else { None };
         let fate = match (&kept, workload.linked().service()) {
             (Some(_), _) => ServiceFate::Kept,
             (None, Some(_)) => ServiceFate::Started,
             (None, None) => ServiceFate::None,
         };
-        let ports = old.as_ref().map(|old| old.workload.linked().network.listening_ports()).unwrap_or_default();
+        let ports = old.as_ref().map(|old| old.workload().linked().network.listening_ports()).unwrap_or_default();
         let service = match (kept, workload.linked().service()) {
             (Some(kept), _) => Ok(Some(kept)),
             (None, Some(item)) => self.started_service(workload.linked(), item, max_restarts, &ports).await.map(Some),
@@ -103,19 +108,19 @@ impl Host {
             return Err(err);
         }
         workload.linked().take_over();
-        let (bound, service) = (Mutex::new(Some(bound)), Mutex::new(service));
-        let running = Arc::new(Running { workload, bound, service, service_terms });
-        if let Err(running) = reservation.fulfil(Arc::clone(&running), &self.events) {
-            self.retire(running, Duration::ZERO).await;
+        let running = Running::new(workload, bound, service, service_terms);
+        if let Err(active) = reservation.fulfil(Active::Running(Arc::clone(&running)), &self.events) {
+            self.retire(active, Duration::ZERO).await;
             return Err(StartError::HostStopped.into());
         }
-        running.workload.refill();
+        // A service that is at work has begun already.
+        running.begin();
         Ok(Replacement { service: fate })
     }
 
     fn running(&self, workload_id: &str) -> Result<Arc<Running>, StartError> {
         match self.registry().workloads.get(workload_id) {
-            Some(Entry::Running(running)) => Ok(Arc::clone(running)),
+            Some(Entry::Active(Active::Running(running))) => Ok(Arc::clone(running)),
             _ => Err(StartError::NotRunning { workload_id: workload_id.to_string() }),
         }
     }
@@ -130,7 +135,7 @@ impl Host {
     /// Undoes what was done about a service for a workload that could not be routed to.
     async fn give_back(&self, old: Option<&Running>, fate: ServiceFate, service: Option<ServiceTask>) {
         match (old, service) {
-            (Some(old), Some(service)) if fate == ServiceFate::Kept => *locked(&old.service) = Some(service),
+            (Some(old), Some(service)) if fate == ServiceFate::Kept => old.give_back(service),
             (_, Some(service)) => service.end().await,
             (_, None) => {}
         }
@@ -154,15 +159,6 @@ impl Host {
                 Err(StartError::Start { component: SERVICE_ID.to_string(), source: reason.into() })
             }
         }
-    }
-}
-
-impl Running {
-    /// What a workload may inherit from this one: none where there is no service at work.
-    fn predecessor(&self) -> Option<Predecessor> {
-        let terms = Arc::clone(self.service_terms.as_ref()?);
-        let failed = matches!(locked(&self.service).as_ref()?.state(), ServiceState::Failed { .. });
-        (!failed).then(|| Predecessor::new(Arc::clone(self.workload.linked()), terms))
     }
 }
 

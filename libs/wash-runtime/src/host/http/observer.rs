@@ -16,6 +16,12 @@ pub trait RequestObserver: Send + Sync + 'static {
 
 /// A request that is being watched. Dropped without an end, it was abandoned by its client.
 pub trait ObservedRequest: Send {
+    /// Headers for the requests that the guest sends meanwhile, such as `traceparent`: they are added to those that have
+    /// none of them. By default there are none.
+    fn propagate(&self) -> HeaderMap {
+        HeaderMap::new()
+    }
+
     /// The head of its response is there. What is added to its headers, the client sees.
     fn respond(&mut self, headers: &mut HeaderMap) {
         _ = headers;

@@ -11,15 +11,16 @@ use wasmtime_wasi::FsPerms;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use super::imports::Plan;
-use super::{StartError, exports_handler};
-use crate::engine::lineage::{Lineage, ServiceCall};
+use super::{StartError, exports_handler, is_program};
+use crate::engine::lineage::{Lineage, ServiceImport};
 use crate::engine::linked::{Handler, Item, Linked, Mount};
 use crate::engine::outgoing::{Egress, Outgoing, OutgoingHttp};
 use crate::engine::schedule::CpuShare;
+use crate::engine::service_calls::{self, ServiceCalls};
 use crate::engine::siblings::{self, SiblingInterface};
 use crate::engine::sockets::VirtualNetwork;
 use crate::engine::workload::{ItemBase, UnresolvedWorkload};
-use crate::engine::{AllowedHosts, Ctx, Engine, Role};
+use crate::engine::{Admission, AllowedHosts, Ctx, Engine, Role};
 use crate::host::guest_output::{GuestOutput, GuestStreams, OutputSource};
 use crate::types::{LocalResources, Volume, VolumeType};
 
@@ -31,7 +32,10 @@ pub(super) struct Volumes {
 
 impl Volumes {
     /// Finds the directories of the host and makes those that go with the workload.
-    pub(super) fn prepare(volumes: &[Volume], allowed_roots: &[PathBuf]) -> Result<Self, StartError> {
+    pub(super) fn prepare<'a>(
+        volumes: impl IntoIterator<Item = &'a Volume>,
+        allowed_roots: &[PathBuf],
+    ) -> Result<Self, StartError> {
         let mut prepared = Self { paths: HashMap::new(), scratch: Vec::new() };
         for volume in volumes {
             let failed = |path: &Path, source| StartError::Volume {
@@ -82,8 +86,10 @@ impl Volumes {
 /// Adds the siblings' interfaces to the linkers of those who import them.
 pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> Result<(), StartError> {
     for link in &plan.siblings {
-        let exporter = workload.components.get(link.exporter).map(|component| component.component().inner().clone());
-        let Some(component) = exporter else { continue };
+        let exporter = workload.items().nth(link.exporter);
+        let Some((role, component)) = exporter.map(|(role, item)| (role, item.component().inner().clone())) else {
+            continue;
+        };
         let Some(mut importer) = workload.item_mut(link.importer) else { continue };
         let importing = importer.component().inner().clone();
         let sibling = SiblingInterface {
@@ -96,7 +102,10 @@ pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> R
         // A plugin may have defined the interface for the workload's other components.
         let linked = importer.linker().allow_shadowing(true).instance(&link.import);
         linked
-            .and_then(|mut instance| siblings::link(&mut instance, &sibling))
+            .and_then(|mut instance| match role {
+                Role::Component => siblings::link(&mut instance, &sibling),
+                Role::Service => service_calls::link(&mut instance, &sibling),
+            })
             .map_err(|err| StartError::Link { component: importer.id().to_string(), source: err.into() })?;
     }
     Ok(())
@@ -106,7 +115,9 @@ pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> R
 pub(super) struct Heritage {
     pub(super) network: Arc<VirtualNetwork>,
     pub(super) lineage: Arc<Lineage>,
-    pub(super) service_calls: Vec<ServiceCall>,
+    /// The line before a service that goes on.
+    pub(super) service_calls: Option<Arc<ServiceCalls>>,
+    pub(super) service_imports: Vec<ServiceImport>,
 }
 
 /// Makes every item ready to be instantiated.
@@ -121,6 +132,7 @@ pub(super) fn finish(
     let handler = handler(&workload)?;
     let name_lookup = super::check::name_lookup(&workload.host_interfaces)?;
     let identity = Arc::clone(&workload.identity);
+    let is_called = workload.service.as_ref().is_some_and(|service| !is_program(service));
     let outgoing = Arc::new(OutgoingHttp::new(engine, egress));
     let mut items = Vec::new();
     for component in workload.components {
@@ -138,9 +150,10 @@ pub(super) fn finish(
         identity,
         items,
         handler,
+        service_calls: if is_called { Some(heritage.service_calls.unwrap_or_default()) } else { None },
         network: heritage.network,
         name_lookup,
-        service_calls: heritage.service_calls,
+        service_imports: heritage.service_imports,
         lineage: heritage.lineage,
         _scratch: volumes.scratch,
     })
@@ -208,6 +221,7 @@ fn item(
         id: base.id,
         local_resources: resources,
         bindings: base.bindings,
+        admission: Admission::new(base.max_invocations),
         pre,
         code: base.component,
     })

@@ -8,6 +8,7 @@ use super::imports::Plan;
 use crate::engine::UnresolvedWorkload;
 use crate::engine::lineage::Lineage;
 use crate::engine::linked::Linked;
+use crate::engine::service_calls::ServiceCalls;
 use crate::engine::siblings;
 use crate::engine::sockets::VirtualNetwork;
 use crate::types::{LocalResources, Volume, VolumeType, Workload};
@@ -76,8 +77,8 @@ impl Predecessor {
         }
         let index = new.components.len();
         let calls: Vec<_> = plan.siblings.iter().filter(|link| link.importer == index).collect();
-        let known = |import: &String| self.linked.service_calls.iter().any(|call| call.import == *import);
-        calls.len() == self.linked.service_calls.len()
+        let known = |import: &String| self.linked.service_imports.iter().any(|call| call.import == *import);
+        calls.len() == self.linked.service_imports.len()
             && calls.iter().all(|call| {
                 let exporter = new.components.get(call.exporter).map(|component| component.component().inner());
                 known(&call.import) && exporter.is_some_and(|it| siblings::passes_values_alone(it, &call.export))
@@ -87,6 +88,11 @@ impl Predecessor {
     /// The loopback that the service listens on.
     pub(super) fn network(&self) -> Arc<VirtualNetwork> {
         Arc::clone(&self.linked.network)
+    }
+
+    /// The line before a service that is called.
+    pub(super) fn service_calls(&self) -> Option<Arc<ServiceCalls>> {
+        self.linked.service_calls.clone()
     }
 
     pub(super) fn lineage(&self) -> Arc<Lineage> {

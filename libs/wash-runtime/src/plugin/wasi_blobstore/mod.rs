@@ -23,13 +23,13 @@ use self::backend::Backend;
 use self::binding::{Binding, Bound, Host, view};
 use self::filesystem::FilesystemBackend;
 use self::memory::MemoryBackend;
-use super::HostPlugin;
 pub use super::storage::entries::EntryError;
 use super::storage::entries::{self, Entry, Offer, Place};
 use super::storage::files;
 use super::storage::roots::AllowedRoots;
 pub use super::storage::roots::RootError;
 use super::storage::tenants::Tenants;
+use super::{Attachment, HostPlugin};
 use crate::engine::workload::{UnresolvedWorkload, WorkloadItem};
 use crate::wit::{WitInterface, WitWorld};
 
@@ -225,6 +225,10 @@ macro_rules! host_plugin {
 
             fn world(&self) -> WitWorld {
                 world()
+            }
+
+            fn attachment(&self, interfaces: &HashSet<WitInterface>) -> Attachment {
+                if self.0.offer.outlives_binding(interfaces) { Attachment::Restorable } else { Attachment::Keeps }
             }
 
             async fn on_workload_bind(

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use self::broker::{Broker, Limits};
 use self::dispatch::{Dispatcher, Receiver};
 use self::settings::{ConsumerGroup, SubscriptionSettings};
-use super::{HostPlugin, wasmtime_error};
+use super::{Attachment, HostPlugin, wasmtime_error};
 use crate::engine::workload::{ResolvedWorkload, UnresolvedWorkload, WorkloadItem};
 use crate::wit::{WitInterface, WitWorld};
 
@@ -127,6 +127,14 @@ impl HostPlugin for InMemoryMessaging {
             exports: interfaces("wasmcloud:messaging/consumer,types@0.2.0"),
             imports: interfaces("wasmcloud:messaging/handler@0.2.0"),
         }
+    }
+
+    fn attachment(&self, interfaces: &HashSet<WitInterface>) -> Attachment {
+        let subscribes = |entry: &WitInterface| {
+            entry.interfaces.contains("handler")
+                || SubscriptionSettings::parse(&entry.config).is_ok_and(|settings| !settings.patterns.is_empty())
+        };
+        if interfaces.iter().any(subscribes) { Attachment::Calls } else { Attachment::Restorable }
     }
 
     async fn on_workload_bind(
