@@ -61,6 +61,14 @@ impl Components {
         read
     }
 
+    /// Takes the files as they are, so that only what comes later is a change.
+    pub(crate) fn take_note(&mut self) {
+        if self.seen.is_some() {
+            // Whatever is wrong with one of them is not new either.
+            _ = self.read();
+        }
+    }
+
     /// Waits until a file has other content than when it was last looked at.
     pub(crate) async fn changed(&mut self) -> ComponentChange {
         if self.seen.is_none() {

@@ -172,7 +172,11 @@ impl<'a> Development<'a> {
         watched.sources.learn(settings.plan.files().map(PathBuf::as_path), &settings.watching);
         let built = match self.run_build(settings.build, watched).await? {
             Ok(built) => built,
-            Err(interruption) => return Ok(interruption),
+            Err(end) => {
+                // What a failed build has left is told with its failure.
+                watched.components.take_note();
+                return Ok(end);
+            }
         };
         self.report().built(&built)?;
         watched.components.learn(&settings.plan, &built.component_path, &settings.inputs);
@@ -252,7 +256,7 @@ impl<'a> Development<'a> {
             Ok(Swap::Unchanged) => self.report().unchanged(&url)?,
             Err(err) => return Ok(Outcome::Failed(command_error::start(err), Fault::Project)),
         }
-        self.parties.staleness.set(false);
+        self.parties.staleness.clear();
         self.report().world(worlds);
         Ok(Outcome::Serving)
     }
@@ -294,7 +298,7 @@ impl<'a> Development<'a> {
         if nobody_watches || self.args.once || (fault == Fault::Machine && !serving) {
             return Err(err);
         }
-        self.parties.staleness.set(serving);
+        self.parties.staleness.set(self.served.version());
         self.served.set_unavailable_message(&format!("there is no component yet: {err}"));
         self.report().failed(&err, serving)
     }

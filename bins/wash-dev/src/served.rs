@@ -111,6 +111,11 @@ impl Served {
         self.current.is_some()
     }
 
+    /// The workload's id of the version in service.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.current.as_ref().map(|version| version.workload_id.as_str())
+    }
+
     /// The version in service.
     pub(crate) fn workload(&self) -> Option<&Workload> {
         self.current.as_ref().map(|version| &version.workload)

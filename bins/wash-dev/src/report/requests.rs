@@ -3,8 +3,8 @@
 //! Requests are told by a task of its own, so that they are never slower because somebody reads about them. What comes
 //! faster than it can be told is counted.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
@@ -32,17 +32,23 @@ const STALE_HEADER: &str = "x-wash-dev-stale";
 /// Characters of a path that are told.
 const LONGEST_PATH: usize = 256;
 
-/// Whether the version that answers is not the newest, because the newest is bad.
+/// Which version, if any, is not the newest although it answers, because the newest is bad.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Staleness(Arc<AtomicBool>);
+pub(crate) struct Staleness(Arc<Mutex<Option<String>>>);
 
 impl Staleness {
-    pub(crate) fn set(&self, stale: bool) {
-        self.0.store(stale, Ordering::Relaxed);
+    /// Marks a version by its workload's id; `None` is no version.
+    pub(crate) fn set(&self, version: Option<&str>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = version.map(str::to_owned);
     }
 
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// What answers is the newest.
+    pub(crate) fn clear(&self) {
+        self.set(None);
+    }
+
+    fn concerns(&self, version: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(version)
     }
 }
 
@@ -89,7 +95,7 @@ impl RequestLog {
 }
 
 impl RequestObserver for RequestLog {
-    fn begin(&self, _: &ResolvedWorkload, request: &Parts) -> Box<dyn ObservedRequest> {
+    fn begin(&self, workload: &ResolvedWorkload, request: &Parts) -> Box<dyn ObservedRequest> {
         let path = request.uri.path();
         let end = path.char_indices().nth(LONGEST_PATH).map_or(path.len(), |(end, _)| end);
         Box::new(Observed {
@@ -98,7 +104,7 @@ impl RequestObserver for RequestLog {
             method: request.method.clone(),
             path: path[..end].to_owned(),
             begun: Instant::now(),
-            stale: self.staleness.get(),
+            stale: self.staleness.concerns(workload.id()),
         })
     }
 }

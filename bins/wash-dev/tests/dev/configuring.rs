@@ -108,7 +108,7 @@ fn an_entry_of_host_interfaces_is_followed() {
     let server = Server::start(&project);
     assert_eq!(server.get("/?key=k").status, 500);
     server.stop();
-    let more = "dev: { host_interfaces: [{ namespace: wasi, package: keyvalue, name: in_memory }] }\n";
+    let more = "dev: { host_interfaces: [{ namespace: wasi, package: keyvalue, config: { backend: in-memory } }] }\n";
     let project = Project::of_parts(&["key-value"], more);
     let server = Server::start(&project);
     assert_eq!(server.get("/?key=k").status, 404);

@@ -206,9 +206,11 @@ fn version_of_template(version: usize) -> Vec<u8> {
 pub(crate) fn build_of_guide(part: &str, build: usize) -> Vec<u8> {
     let mut bytes = fs::read(&GUIDES[part]).unwrap();
     let marker = b"-build-";
-    let at = bytes.windows(marker.len()).position(|window| window == marker);
-    if let Some(at) = at {
-        bytes[at + marker.len()..at + marker.len() + 2].copy_from_slice(format!("{build:02}").as_bytes());
+    // A compiler may have written the text more than once.
+    let windows = bytes.windows(marker.len()).enumerate();
+    let places: Vec<_> = windows.filter(|(_, window)| window == marker).map(|(at, _)| at + marker.len()).collect();
+    for at in places {
+        bytes[at..at + 2].copy_from_slice(format!("{build:02}").as_bytes());
     }
     bytes
 }

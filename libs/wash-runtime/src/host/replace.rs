@@ -108,6 +108,9 @@ impl Host {
             return Err(err);
         }
         workload.linked().take_over();
+        if let Some(old) = &old {
+            old.supersede();
+        }
         let running = Running::new(workload, bound, service, service_terms);
         if let Err(active) = reservation.fulfil(Active::Running(Arc::clone(&running)), &self.events) {
             self.retire(active, Duration::ZERO).await;

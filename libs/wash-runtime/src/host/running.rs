@@ -47,6 +47,13 @@ impl Running {
         *locked(&self.service) = Some(service);
     }
 
+    /// Lets nothing new come: another workload has taken this one's place.
+    pub(super) fn supersede(&self) {
+        if let Some(bound) = &*locked(&self.bound) {
+            bound.superseded();
+        }
+    }
+
     pub(crate) fn workload(&self) -> &Arc<ResolvedWorkload> {
         &self.workload
     }

@@ -3,6 +3,7 @@
 //! A row that cannot be measured says so and does not stop the others.
 
 mod client;
+mod javascript;
 mod load;
 mod project;
 mod server;
@@ -44,6 +45,8 @@ enum Row {
     Text,
     /// From the write of a component with other code to its first answer
     Code,
+    /// The same for two builds of a component in JavaScript, of which the script differs
+    Javascript,
     /// The same for the components of `--given`
     Given,
     /// From saving `src/lib.rs` to the first answer of the new version, beside the build command alone
@@ -68,6 +71,7 @@ impl Row {
         match self {
             Self::Text => swap::text(bench),
             Self::Code => swap::code(bench),
+            Self::Javascript => swap::javascript(bench),
             Self::Given => swap::given(bench),
             Self::Save => swap::save(bench),
             Self::Load => load::measure(bench),

@@ -11,7 +11,7 @@ use crate::process::workspace_root;
 
 const GREETING: &str = "Hello from wasmCloud!";
 
-const FILES: [&str; 5] = ["Cargo.lock", "Cargo.toml", ".wash/config.yaml", "src/lib.rs", "wit/world.wit"];
+const PARTS: [&str; 5] = ["Cargo.lock", "Cargo.toml", ".wash", "src", "wit"];
 
 /// A copy of the template, which cargo builds.
 pub(super) struct Template {
@@ -23,13 +23,17 @@ pub(super) struct Template {
 impl Template {
     pub(super) fn copy(bench: &Bench, name: &str) -> Result<Self> {
         let (from, root) = (workspace_root().join("templates/http-hello-world"), bench.folder(name));
-        for file in FILES {
-            let to = root.join(file);
-            fs_err::create_dir_all(to.parent().context("a file has a folder")?)?;
-            fs_err::copy(from.join(file), to)?;
+        fs_err::create_dir_all(&root)?;
+        for part in PARTS {
+            copy(&from.join(part), &root.join(part))?;
         }
         let source = fs_err::read_to_string(root.join("src/lib.rs"))?;
         Ok(Self { root, source, toolchain: GuestToolchain::install(false)? })
+    }
+
+    /// Lets a program build it, too.
+    pub(super) fn apply_toolchain(&self, command: &mut Command) {
+        self.toolchain.apply(command);
     }
 
     /// Writes another version of the source: another text, and code that no other version has.
@@ -56,6 +60,19 @@ impl Template {
     pub(super) fn component(&self) -> PathBuf {
         self.root.join("target/wasm32-wasip2/release/http_hello_world.wasm")
     }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        fs_err::copy(from, to)?;
+        return Ok(());
+    }
+    fs_err::create_dir_all(to)?;
+    for entry in fs_err::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
 }
 
 /// A project whose component somebody else writes.

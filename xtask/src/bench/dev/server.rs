@@ -20,6 +20,11 @@ pub(super) struct Server {
 impl Server {
     /// Starts in a project, and returns when it serves.
     pub(super) fn start(bench: &Bench, project: &Path) -> Result<Self> {
+        Self::start_with(bench, project, |_| ())
+    }
+
+    /// The same with what the project's build needs.
+    pub(super) fn start_with(bench: &Bench, project: &Path, prepare: impl FnOnce(&mut Command)) -> Result<Self> {
         let mut command = Command::new(&bench.wash_dev);
         command
             .args(["-o", "json", "--port", "0"])
@@ -28,6 +33,7 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
+        prepare(&mut command);
         let mut child = command.spawn().with_context(|| format!("cannot run {}", bench.wash_dev.display()))?;
         let events = BufReader::new(child.stdout.take().context("no stdout")?);
         let mut server = Self { child, events, address: SocketAddr::from(([127, 0, 0, 1], 0)) };

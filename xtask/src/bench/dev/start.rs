@@ -17,7 +17,7 @@ pub(super) fn measure(bench: &Bench) -> Result<()> {
         template.build()?;
         alone.push(since.elapsed().as_secs_f64() * 1000.0);
         let since = Instant::now();
-        let server = Server::start(bench, &template.root)?;
+        let server = Server::start_with(bench, &template.root, |command| template.apply_toolchain(command))?;
         server.client()?.get()?;
         all.push(since.elapsed().as_secs_f64() * 1000.0);
     }

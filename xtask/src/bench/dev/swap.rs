@@ -1,10 +1,11 @@
 //! How soon a new version answers: from the write of its component, or of its source.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
+use super::javascript;
 use super::project::{self, Template};
 use super::server::Server;
 use super::{Bench, Samples, print_samples};
@@ -35,15 +36,24 @@ pub(super) fn code(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Two components that take turns.
+/// Two builds of a script.
+pub(super) fn javascript(bench: &Bench) -> Result<()> {
+    in_turns(bench, "javascript", &javascript::builds()?)
+}
+
+/// Two components that somebody has named.
 pub(super) fn given(bench: &Bench) -> Result<()> {
-    let components = bench.given.iter().map(fs_err::read).collect::<std::io::Result<Vec<_>>>()?;
+    in_turns(bench, "given", &bench.given)
+}
+
+fn in_turns(bench: &Bench, name: &str, paths: &[PathBuf]) -> Result<()> {
+    let components = paths.iter().map(fs_err::read).collect::<std::io::Result<Vec<_>>>()?;
     let [one, other] = components.as_slice() else { return Ok(()) };
     let versions: Vec<_> = (0..bench.rounds).map(|round| if round % 2 == 0 { other } else { one }.clone()).collect();
     let begun = Instant::now();
-    let samples = swap(bench, "given", one, &versions)?;
+    let samples = swap(bench, name, one, &versions)?;
     let megabytes = one.len() as f64 / 1e6;
-    print_samples(&format!("write of a given component ({megabytes:.1} MB) to its answer"), &samples);
+    print_samples(&format!("write of a {name} component ({megabytes:.1} MB) to its answer"), &samples);
     super::print(&format!("{:<52} {:>8.1}  s, all rounds and the first start", "", begun.elapsed().as_secs_f64()));
     Ok(())
 }
@@ -85,7 +95,7 @@ pub(super) fn save(bench: &Bench) -> Result<()> {
         let since = Instant::now();
         template.build()?;
         alone.push(since.elapsed().as_secs_f64() * 1000.0);
-        let server = Server::start(bench, &template.root)?;
+        let server = Server::start_with(bench, &template.root, |command| template.apply_toolchain(command))?;
         let mut client = server.client()?;
         let (status, body) = client.get()?;
         ensure!(status == 200, "status {status}: {body}");
