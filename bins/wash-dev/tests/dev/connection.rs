@@ -87,12 +87,12 @@ impl Connection {
             if line.is_empty() {
                 return head;
             }
-            if let Some((name, value)) = line.split_once(": ") {
-                self.headers.push((name.to_lowercase(), value.to_owned()));
-            }
-            let header = line.to_lowercase();
-            if let Some(length) = header.strip_prefix("content-length: ") {
-                head.length = Some(length.parse().unwrap());
+            if let Some((name, value)) = line.split_once(':') {
+                let (name, value) = (name.to_lowercase(), value.trim());
+                if name == "content-length" {
+                    head.length = Some(value.parse().unwrap());
+                }
+                self.headers.push((name, value.to_owned()));
             }
         }
     }
