@@ -20,6 +20,7 @@ use crate::types::WorkloadStartRequest;
 
 mod api;
 mod builder;
+mod connect;
 pub mod events;
 pub mod guest_output;
 mod heartbeat;
@@ -35,6 +36,7 @@ mod start;
 
 pub use api::{HostApi, StopError};
 pub use builder::{BuildError, HostBuilder};
+pub use connect::WorkloadConnectError;
 pub use replace::{Replacement, ServiceFate};
 pub use start::{ImportProblem, InterfaceNameProblem, StartError};
 

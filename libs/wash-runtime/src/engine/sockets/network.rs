@@ -76,7 +76,6 @@ impl VirtualNetwork {
     ///
     /// # Errors
     /// See [`ConnectError`].
-    #[allow(dead_code, reason = "no part of the host talks to services yet")]
     pub(crate) async fn connect(self: &Arc<Self>, port: u16) -> Result<VirtualStream, ConnectError> {
         let loopbacks = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         for address in loopbacks {
