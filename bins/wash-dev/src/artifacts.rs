@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::images::Images;
 use crate::settings::{PartSource, Plan};
 
 /// The first bytes of every WebAssembly binary.
@@ -25,32 +26,50 @@ pub(crate) enum ArtifactError {
     Read { part: String, source: io::Error },
 }
 
-/// The files of a plan's parts, in their order.
+/// Where a plan's parts are, in their order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Artifacts {
-    /// The part's name, and its file.
-    files: Vec<(String, PathBuf)>,
+    /// The part's name, and its place.
+    parts: Vec<(String, Place)>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Place {
+    File(PathBuf),
+    /// It does not change.
+    Here(Bytes),
 }
 
 impl Artifacts {
-    /// The files of a plan, the main one being where the build has left it.
-    pub(crate) fn new(plan: &Plan, built: &Path) -> Self {
-        let file = |source: &PartSource| match source {
-            PartSource::Build => built.to_path_buf(),
-            PartSource::File(path) => path.clone(),
+    /// The parts of a plan, the main one being where the build has left it. All images must have been pulled.
+    pub(crate) fn new(plan: &Plan, built: &Path, images: &Images) -> Self {
+        let place = |source: &PartSource| match source {
+            PartSource::Build => Place::File(built.to_path_buf()),
+            PartSource::File(path) => Place::File(path.clone()),
+            PartSource::Image(image) => Place::Here(images.get(image).cloned().unwrap_or_default()),
         };
-        Self { files: plan.parts.iter().map(|part| (part.name.clone(), file(&part.source))).collect() }
+        Self { parts: plan.parts.iter().map(|part| (part.name.clone(), place(&part.source))).collect() }
     }
 
     /// Where the files are.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().map(|(_, path)| path.as_path())
+        self.parts.iter().filter_map(|(_, place)| match place {
+            Place::File(path) => Some(path.as_path()),
+            Place::Here(_) => None,
+        })
     }
 
     /// Reads them all. One whose content is as in `before` shares its bytes, so that nothing looks at them again.
     pub(crate) fn read(&self, before: &[Bytes]) -> Result<Vec<Bytes>, ArtifactError> {
-        let mut read = Vec::with_capacity(self.files.len());
-        for (part, path) in &self.files {
+        let mut read = Vec::with_capacity(self.parts.len());
+        for (part, place) in &self.parts {
+            let path = match place {
+                Place::File(path) => path,
+                Place::Here(bytes) => {
+                    read.push(bytes.clone());
+                    continue;
+                }
+            };
             let bytes = fs_err::read(path).map_err(|source| match source.kind() {
                 io::ErrorKind::NotFound => ArtifactError::Missing { part: part.clone(), path: path.clone() },
                 _ => ArtifactError::Read { part: part.clone(), source },

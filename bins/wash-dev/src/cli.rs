@@ -62,9 +62,9 @@ Examples:
   wash dev --once                     Check that the project builds and starts
   wash dev -o json                    Print an event per line, for an editor or a script
 
-Events with `-o json`, by their `type`: `building`, `built`, `ready` (with `address`), `swapped`, `unchanged`,
-`build-failed`, `request`, `requests-not-told`, `service-restarting`, `service-completed`, `service-failed`, and `error`
-as the last one when it cannot go on.
+Events with `-o json`, by their `type`: `publishing`, `building`, `pulling`, `pulled`, `built`, `ready` (with `address`),
+`swapped`, `unchanged`, `build-failed`, `request`, `requests-not-told`, `service-restarting`, `service-completed`,
+`service-failed`, and `error` as the last one when it cannot go on.
 
 Without a terminal (or with --non-interactive) a first build that fails ends the program; at a terminal it waits for the
 next change.

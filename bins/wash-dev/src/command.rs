@@ -57,6 +57,9 @@ async fn serve(args: &Dev, ui: &Ui, started: Instant) -> Result<(), CommandError
         .await
         .map_err(|err| command_error::listen(err, &settings.host.address))?;
     report.listening(served.address());
+    for (name, address) in served.ports() {
+        report.publishing(name, *address);
+    }
     if !args.no_ui {
         report.watching_page(&format!("{}{}", report.url(served.address()), page::PATH));
     }

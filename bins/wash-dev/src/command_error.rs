@@ -8,9 +8,13 @@ use wash_runtime::host::{ImportProblem, StartError};
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError, Sourced};
+use washlib_registry::PullError;
 
 use crate::artifacts::ArtifactError;
+use crate::dependencies::FetchError;
+use crate::images::ImageError;
 use crate::port_holder;
+use crate::ports::PortError;
 use crate::settings::SettingsError;
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {
@@ -44,10 +48,38 @@ pub(crate) fn artifact(err: ArtifactError) -> CommandError {
     CommandError::failure(err).hint_if_some(hint)
 }
 
+/// WIT that cannot be fetched.
+pub(crate) fn fetch(err: FetchError) -> CommandError {
+    let hint = err.hint();
+    CommandError::failure(err).hint_if_some(hint)
+}
+
+/// An image that cannot be had.
+pub(crate) fn image(err: ImageError) -> CommandError {
+    let hint = match &err {
+        // What the registry's own tool says with flags, the configuration says with keys.
+        ImageError::Pull(PullError::Registry { source, .. }) => source.hint().map(|hint| {
+            hint.replace("`--insecure`", "`dev.allow_insecure_registries: true`")
+                .replace("`--ca-path`", "`oci.ca_paths`")
+        }),
+        ImageError::Pull(PullError::NotCached { reference, .. }) => Some(format!(
+            "`wash oci pull {reference}` puts it there; without `pullPolicy: never` it is pulled at the start"
+        )),
+        _ => None,
+    };
+    CommandError::failure(err).hint_if_some(hint)
+}
+
 /// Why the host could not be set up: mostly because it cannot listen.
 pub(crate) fn listen(err: anyhow::Error, address: &Sourced<SocketAddr>) -> CommandError {
     if err.is::<TlsError>() {
         return CommandError::usage(err.into_boxed_dyn_error());
+    }
+    if let Some(PortError { address, source, .. }) = err.downcast_ref() {
+        let holder = port_holder::find(*address).filter(|_| source.kind() == io::ErrorKind::AddrInUse);
+        let hint =
+            holder.map(|holder| format!("{holder} listens there: stop it, or change `publish` in dev.service_ports"));
+        return CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint);
     }
     let kind = err.downcast_ref::<BindError>().map(|err| err.source.kind());
     let origin = address.origin();

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::artifact_watch::ArtifactWatch;
 use crate::artifacts::{self, ArtifactError, Artifacts};
+use crate::images::Images;
 use crate::settings::Plan;
 use crate::watch::WatchMode;
 
@@ -42,8 +43,8 @@ impl Components {
     }
 
     /// Takes note of where the components are, after a build.
-    pub(crate) fn learn(&mut self, plan: &Plan, built: &Path, inputs: &[PathBuf]) {
-        self.artifacts = Artifacts::new(plan, built);
+    pub(crate) fn learn(&mut self, plan: &Plan, built: &Path, images: &Images, inputs: &[PathBuf]) {
+        self.artifacts = Artifacts::new(plan, built, images);
         self.inputs = inputs.to_vec();
         self.arm();
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::watch;
 use wash_runtime::engine::code_cache::CodeCache;
 use wash_runtime::engine::{Builds, Engine};
 use wash_runtime::host::events::HostEvent;
@@ -17,6 +18,7 @@ use wash_runtime::standalone::with_standard_plugins;
 use wash_runtime::types::{Workload, WorkloadStartRequest, WorkloadStopRequest};
 use washlib_workload::code_cache_directory;
 
+use crate::ports::{BoundPort, Ports};
 use crate::settings::HostSettings;
 
 /// A host with at most one version of the project in service.
@@ -25,6 +27,9 @@ pub(crate) struct Served {
     router: DevRouter,
     address: SocketAddr,
     current: Option<Version>,
+    /// The id of that version, for those who come in by a port.
+    current_id: watch::Sender<Option<String>>,
+    ports: Ports,
     started: u64,
 }
 
@@ -67,6 +72,10 @@ impl Served {
         router.set_unavailable_message("the first build has not finished yet");
         let mut server = HttpServer::new(router.clone(), *settings.address.value()).await?;
         let address = server.addr();
+        let mut ports = Vec::new();
+        for port in &settings.ports {
+            ports.push(BoundPort::bind(port).await?);
+        }
         if let Some(tls) = &settings.tls {
             server = server.with_tls(tls.config())?;
         }
@@ -93,12 +102,19 @@ impl Served {
             .with_host_path_root("/");
         let host = with_standard_plugins(builder, &settings.storage_roots())?.build()?;
         let host = host.start().await?;
-        Ok(Self { host, router, address, current: None, started: 0 })
+        let current_id = watch::Sender::default();
+        let ports = Ports::serve(ports, &host, &current_id.subscribe());
+        Ok(Self { host, router, address, current: None, current_id, ports, started: 0 })
     }
 
     /// Where the host listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ports that lead to the service.
+    pub(crate) fn ports(&self) -> &[(String, SocketAddr)] {
+        self.ports.addresses()
     }
 
     /// What happens to services from now on.
@@ -141,6 +157,7 @@ impl Served {
         if !has_handler(&workload) {
             self.router.set_unavailable_message("no component of this project answers HTTP requests");
         }
+        self.current_id.send_replace(Some(workload_id.clone()));
         let Some(old) = self.current.replace(Version { workload_id, workload }) else { return Ok(Swap::First) };
         // Requests in flight may take their time; the next build need not wait for them.
         let host = Arc::clone(&self.host);

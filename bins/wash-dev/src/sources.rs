@@ -97,6 +97,12 @@ impl ProjectSources {
         }
     }
 
+    /// Takes a file as it is now: it was not changed by somebody who wants a build.
+    pub(crate) fn take_as_it_is(&mut self, file: &Path) {
+        self.look();
+        self.changed.retain(|path| path != file);
+    }
+
     /// The files because of which a running build was ended.
     pub(crate) fn take_interrupting(&mut self) -> Vec<PathBuf> {
         let changed = self.take_changed();

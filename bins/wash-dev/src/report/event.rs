@@ -12,6 +12,12 @@ use serde::Serialize;
 pub(crate) enum Event<'a> {
     /// A build has begun, because of these files if there are any.
     Building { project_path: &'a Path, changed: &'a [PathBuf] },
+    /// Connections to this address go to a port of the service.
+    Publishing { name: &'a str, address: SocketAddr },
+    /// A registry is asked for a component.
+    Pulling { reference: &'a str },
+    /// The component is there; `from` is `cache` or `registry`.
+    Pulled { reference: &'a str, digest: &'a str, size: u64, from: &'static str },
     /// The build has left a component.
     Built { component_path: &'a Path, size: u64, elapsed_ms: u64 },
     /// The build, the configuration or the component is bad.

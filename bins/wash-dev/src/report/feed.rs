@@ -130,6 +130,7 @@ impl Kept {
             }
             // Made for a reader, never told.
             Event::Routes { .. } => {}
+            Event::Publishing { .. } | Event::Pulling { .. } | Event::Pulled { .. } => {}
             Event::RequestsNotTold { .. }
             | Event::ServiceRestarting { .. }
             | Event::ServiceCompleted

@@ -16,6 +16,7 @@ use anstyle::{AnsiColor, Style};
 use wash_runtime::host::ServiceFate;
 use washlib_build::{Adapter, Built, Reporter};
 use washlib_cli::{CommandError, StatusLine, Ui};
+use washlib_registry::{PulledComponent, Reference, Source};
 
 use crate::served::Replaced;
 use event::milliseconds;
@@ -78,6 +79,13 @@ impl Report {
         self.ui.status("Listening", &format!("on {}", self.url(address)));
     }
 
+    /// A port leads to the service.
+    pub(crate) fn publishing(&self, name: &str, address: SocketAddr) {
+        self.ui.status("Publishing", &format!("{name} on {address}"));
+        // Whoever has stopped reading is noticed by the next event that matters.
+        _ = self.event(&Event::Publishing { name, address });
+    }
+
     /// There is a page to look at.
     pub(crate) fn watching_page(&self, url: &str) {
         self.ui.detail(&format!("what happens is shown at {url}"));
@@ -101,6 +109,41 @@ impl Report {
         }
         self.status.0.busy("building");
         self.event(&Event::Building { project_path: &self.project_path, changed })
+    }
+
+    /// Something else has to end first.
+    pub(crate) fn waiting(&self, what: &str) {
+        self.ui.status("Waiting", what);
+    }
+
+    /// A WIT package was fetched, or is needed no more.
+    pub(crate) fn fetched(&self, what: &str, package: &str) {
+        self.ui.status(what, package);
+    }
+
+    /// WIT packages did not come; the build has to do without.
+    pub(crate) fn not_fetched(&self, err: &CommandError) {
+        let causes: Vec<_> = std::iter::once(err.to_string()).chain(err.causes()).collect();
+        self.ui.warn(&format!("building with what is in the WIT folder: {}", causes.join(": ")));
+    }
+
+    pub(crate) fn pulling(&self, reference: &Reference) {
+        let reference = reference.to_string();
+        self.ui.status("Pulling", &reference);
+        self.status.0.busy("pulling");
+        // Whoever has stopped reading is noticed by the next event that matters.
+        _ = self.event(&Event::Pulling { reference: &reference });
+    }
+
+    pub(crate) fn pulled(&self, pulled: &PulledComponent) {
+        let (reference, digest) = (pulled.reference.to_string(), pulled.digest.to_string());
+        let from = match pulled.source {
+            Source::Cache => "cache",
+            Source::Registry => "registry",
+        };
+        self.ui.detail(&format!("{reference} is {digest}, from the {from}"));
+        self.status.0.busy("building");
+        _ = self.event(&Event::Pulled { reference: &reference, digest: &digest, size: pulled.size(), from });
     }
 
     pub(crate) fn built(&self, built: &Built) -> Result<(), CommandError> {

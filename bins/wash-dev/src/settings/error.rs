@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use washlib_config::Origin;
+use washlib_registry::ReferenceError;
+use washlib_registry::configuration::ConfigurationError;
+use washlib_registry::wit::WitConfigurationError;
 use washlib_workload::{ResourceError, ValueError};
 
 use super::keys::UnsupportedKey;
@@ -21,8 +24,14 @@ pub(crate) enum SettingsError {
     Together { set: &'static str, missing: &'static str, origin: Origin },
     #[error("{one} and {other} ({origin}) exclude each other")]
     Exclusive { one: &'static str, other: &'static str, origin: Origin },
-    #[error("the component `{name}` ({origin}) needs a `file`")]
+    #[error("the component `{name}` ({origin}) needs a `file` or an `image`")]
     NoSource { name: String, origin: Origin },
+    #[error("`{image}` ({origin}) does not name an image")]
+    Image { image: String, origin: Origin, source: ReferenceError },
+    #[error("the section `oci` cannot be followed")]
+    Registries(#[from] ConfigurationError),
+    #[error(transparent)]
+    Wit(#[from] WitConfigurationError),
     #[error("a component cannot be named `{name}` ({origin}): {reason}")]
     Name { name: String, origin: Origin, reason: &'static str },
     #[error("two entries of dev.components are named `{name}` ({origin})")]
@@ -49,7 +58,10 @@ impl SettingsError {
             Self::Address { .. } => "an address is an IP address and a port; port 0 takes any free port".to_owned(),
             Self::Together { missing, .. } => format!("add {missing}"),
             Self::Exclusive { one, other, .. } => format!("remove {one} or {other}"),
-            Self::NoSource { .. } => "name the file that the build leaves, as in `file: target/one.wasm`".to_owned(),
+            Self::NoSource { .. } => {
+                "name the file that the build leaves, as in `file: target/one.wasm`, or an image of a registry"
+                    .to_owned()
+            }
             Self::Path { key: "dev.volumes", .. } => "`mkdir -p` makes the folder".to_owned(),
             Self::Resource(ResourceError::Environment { source, .. }) => return ValueError::hint(source),
             _ => return None,

@@ -1,7 +1,7 @@
 //! What the development host is started with. It stays as it is until the program ends; the rest of the configuration
 //! can change at any time.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use wash_runtime::host::http::TlsConfig;
@@ -20,6 +20,16 @@ pub(crate) struct HostSettings {
     pub(crate) authorities: Vec<PathBuf>,
     pub(crate) keyvalue: Option<PathBuf>,
     pub(crate) blobstore: Option<PathBuf>,
+    pub(crate) ports: Vec<PublishedPort>,
+}
+
+/// A port of this machine that leads to one that the service listens on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct PublishedPort {
+    pub(crate) name: String,
+    /// The service's port.
+    pub(crate) port: u16,
+    pub(crate) address: SocketAddr,
 }
 
 /// What connections are encrypted with.
@@ -35,8 +45,11 @@ impl HostSettings {
         let dev = &config.dev;
         let resolve = |path: &Option<Sourced<PathBuf>>| path.as_ref().map(|path| project.resolve(path.value()));
         let authorities = dev.http_client_ca_paths.iter().flat_map(|paths| paths.value());
+        let address = address(config)?;
+        let ports = ports(config, address.value().ip())?;
         Ok(Self {
-            address: address(config)?,
+            address,
+            ports,
             tls: tls(project, config)?,
             max_connections: dev.max_connections.as_ref().map(|limit| *limit.value()),
             authorities: authorities.map(|path| project.resolve(path)).collect(),
@@ -60,6 +73,7 @@ impl HostSettings {
             ("dev.tls_cert_path, dev.tls_key_path or dev.tls_ca_path", self.tls != other.tls),
             ("dev.max_connections", self.max_connections != other.max_connections),
             ("dev.http_client_ca_paths", self.authorities != other.authorities),
+            ("dev.service_ports", self.ports != other.ports),
             ("dev.wasi_keyvalue_path", self.keyvalue != other.keyvalue),
             ("dev.wasi_blobstore_path", self.blobstore != other.blobstore),
         ];
@@ -87,6 +101,29 @@ fn address(config: &Config) -> Result<Sourced<SocketAddr>, SettingsError> {
             Err(SettingsError::Address { address: (*address.value()).to_owned(), origin: address.origin().clone() })
         }
     }
+}
+
+/// Those with `publish`, on the address that HTTP is served on; others concern components alone.
+fn ports(config: &Config, ip: IpAddr) -> Result<Vec<PublishedPort>, SettingsError> {
+    let dev = &config.dev;
+    let Some(ports) = &dev.service_ports else { return Ok(Vec::new()) };
+    let is_service = dev.service.as_ref().is_some_and(|service| *service.value());
+    if !ports.value().is_empty() && !is_service && dev.service_file.is_none() && dev.service_image.is_none() {
+        return Err(SettingsError::Together {
+            set: "dev.service_ports",
+            missing: "dev.service, dev.service_file or dev.service_image",
+            origin: ports.origin().clone(),
+        });
+    }
+    let published = ports.value().iter().filter_map(|port| {
+        let publish = port.publish.as_ref()?;
+        Some(PublishedPort {
+            name: port.name.value().clone(),
+            port: *port.port.value(),
+            address: SocketAddr::new(ip, *publish.value()),
+        })
+    });
+    Ok(published.collect())
 }
 
 fn tls(project: &Project, config: &Config) -> Result<Option<TlsFiles>, SettingsError> {

@@ -1,11 +1,12 @@
 //! Which keys of the configuration `wash dev` follows. Any other one is refused: a setting that is quietly ignored costs
 //! its user an afternoon.
 
-use washlib_config::{Component, Config, Origin, Sourced, TrustRoots};
+use washlib_config::{Component, Config, Origin, Protocol, Sourced, TrustRoots};
 
 /// Keys under `dev` and `workload` that have an effect.
-const SUPPORTED: [&str; 21] = [
+const SUPPORTED: [&str; 25] = [
     "dev.address",
+    "dev.allow_insecure_registries",
     "dev.command",
     "dev.component_path",
     "dev.components",
@@ -16,6 +17,9 @@ const SUPPORTED: [&str; 21] = [
     "dev.max_connections",
     "dev.service",
     "dev.service_file",
+    "dev.service_image",
+    "dev.service_ports",
+    "dev.service_pull_policy",
     "dev.tls_ca_path",
     "dev.tls_cert_path",
     "dev.tls_key_path",
@@ -43,15 +47,17 @@ pub(crate) fn unsupported(config: &Config) -> Vec<UnsupportedKey> {
     for (index, component) in config.dev.components.iter().flat_map(|list| list.value().iter().enumerate()) {
         keys.extend(of_component(index, component));
     }
+    for (index, port) in config.dev.service_ports.iter().flat_map(|list| list.value().iter().enumerate()) {
+        let udp = port.protocol.as_ref().filter(|protocol| *protocol.value() == Protocol::Udp);
+        keys.extend(udp.map(|udp| (format!("dev.service_ports[{index}].protocol UDP"), udp.origin().clone())));
+        keys.extend(port.bind.as_ref().map(|bind| (format!("dev.service_ports[{index}].bind"), bind.origin().clone())));
+    }
     keys
 }
 
 fn of_component(index: usize, component: &Component) -> Vec<UnsupportedKey> {
     let mut keys = Vec::new();
     let mut refuse = |key: &str, origin: &Origin| keys.push((format!("dev.components[{index}].{key}"), origin.clone()));
-    if let Some(image) = &component.image {
-        refuse("image", image.origin());
-    }
     if let Some(names) = component.allowed_ip_name_lookups.as_ref().filter(|names| !names.value().is_empty()) {
         refuse("allowedIpNameLookups", names.origin());
     }
@@ -75,10 +81,8 @@ fn inert(config: &Config) -> Vec<&'static str> {
     let loopback_ports = config.workload.as_ref().and_then(|workload| workload.allowed_host_loopback_ports.as_ref());
     let webpki = dev.http_client_trust_roots.as_ref().is_some_and(|roots| *roots.value() == TrustRoots::Webpki);
     let keys = [
-        ("dev.allow_insecure_registries", off(&dev.allow_insecure_registries)),
         ("dev.host_plugins", empty(dev.host_plugins.as_ref())),
         ("dev.http_client_trust_roots", webpki),
-        ("dev.service_ports", empty(dev.service_ports.as_ref())),
         ("dev.wasi_otel", off(&dev.wasi_otel)),
         ("dev.wasi_webgpu", off(&dev.wasi_webgpu)),
         ("dev.wasm_proposals", empty(dev.wasm_proposals.as_ref())),

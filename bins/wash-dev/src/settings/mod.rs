@@ -5,17 +5,22 @@
 mod error;
 mod host;
 mod keys;
+mod parts;
 mod plan;
 
 use std::path::PathBuf;
 
 use washlib_build::{BuildRequest, Purpose};
 use washlib_config::{Config, Environment, Project};
+use washlib_registry::{Protocol, configuration};
 use washlib_workload::{Resources, ValueWarning};
 
+use crate::dependencies::WitDependencies;
+
 pub(crate) use error::SettingsError;
-pub(crate) use host::HostSettings;
-pub(crate) use plan::{PartSource, Plan, Role};
+pub(crate) use host::{HostSettings, PublishedPort};
+pub(crate) use parts::{PartSource, Role};
+pub(crate) use plan::Plan;
 
 /// The configuration as `wash dev` uses it.
 pub(crate) struct Settings {
@@ -23,6 +28,10 @@ pub(crate) struct Settings {
     pub(crate) build: BuildRequest,
     pub(crate) plan: Plan,
     pub(crate) watching: Watching,
+    /// What its WIT depends on, if it does.
+    pub(crate) wit: Option<WitDependencies>,
+    /// How images are pulled, if there are any.
+    pub(crate) registries: Option<washlib_registry::Settings>,
     /// Files that were read because the configuration names them, other than components.
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) warnings: Vec<ValueWarning>,
@@ -54,15 +63,42 @@ impl Settings {
         let mut resources = Resources::new(project, config, &environment);
         let plan = Plan::new(project, config, &mut resources)?;
         let (inputs, warnings) = resources.finish();
+        let registries = registries(project, config, &environment, &plan)?;
         Ok(Self {
             host: HostSettings::new(project, config)?,
             build,
             plan,
             watching: watching(project, config),
+            wit: WitDependencies::new(project, config, &environment)?,
+            registries,
             inputs,
             warnings,
         })
     }
+}
+
+/// What `oci` says, and what `dev` says on top.
+fn registries(
+    project: &Project,
+    config: &Config,
+    environment: &Environment,
+    plan: &Plan,
+) -> Result<Option<washlib_registry::Settings>, SettingsError> {
+    if plan.images().next().is_none() {
+        return Ok(None);
+    }
+    let place = configuration::Place { root: project.root(), environment };
+    let mut settings = configuration::settings(&config.oci, place)?;
+    if config.dev.allow_insecure_registries.as_ref().is_some_and(|allow| *allow.value()) {
+        for image in plan.images() {
+            let registry = image.reference.repository().registry().to_owned();
+            let settings = settings.registries.entry(registry).or_default();
+            if settings.protocol == Protocol::Auto {
+                settings.protocol = Protocol::PlainHttp;
+            }
+        }
+    }
+    Ok(Some(settings))
 }
 
 fn watching(project: &Project, config: &Config) -> Watching {

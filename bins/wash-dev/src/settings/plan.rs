@@ -7,20 +7,14 @@ use std::path::{Component as PathPart, Path, PathBuf};
 
 use bytes::Bytes;
 use wash_runtime::standalone::{self, Names, Package};
-use wash_runtime::types::{
-    Component, HostPathVolume, LocalResources, Service, Volume, VolumeMount, VolumeType, Workload,
-};
+use wash_runtime::types::{Component, HostPathVolume, Service, Volume, VolumeMount, VolumeType, Workload};
 use wash_runtime::wit::WitInterface;
-use washlib_config::{Config, Project, Sourced};
-use washlib_workload::{Granted, Resources};
+use washlib_config::{Config, Origin, Project};
+use washlib_workload::Resources;
 
 use super::SettingsError;
-
-/// The main component's name, as scripts know it from the public tool's messages.
-const MAIN: &str = "wash-dev-component";
-
-/// The name that the runtime gives to a service.
-const SERVICE: &str = "service";
+use super::parts::{Part, PartSource, Role, parts};
+use crate::images::Image;
 
 /// How often a service that fails again and again is started anew, without a change of the project.
 const MAX_RESTARTS: u64 = 5;
@@ -35,33 +29,6 @@ pub(crate) struct Plan {
     interfaces: Vec<Entry>,
     /// Settings of backends, by package, where an entry has none of its own.
     backends: Vec<(Package, HashMap<String, String>)>,
-}
-
-/// One component of the workload.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Part {
-    pub(crate) name: String,
-    pub(crate) role: Role,
-    pub(crate) source: PartSource,
-    resources: LocalResources,
-    pool_size: i32,
-    max_invocations: i32,
-}
-
-/// What a part is in the workload.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Role {
-    Component,
-    Service,
-}
-
-/// Where a part's bytes come from.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum PartSource {
-    /// The project's build leaves them.
-    Build,
-    /// A file, which the same build leaves, or somebody else.
-    File(PathBuf),
 }
 
 /// An entry of `host_interfaces`; without interfaces it is for all that the parts import of its package.
@@ -88,9 +55,22 @@ impl Plan {
     /// The files that parts are read from, besides what the build is known to leave.
     pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.parts.iter().filter_map(|part| match &part.source {
-            PartSource::Build => None,
             PartSource::File(path) => Some(path),
+            PartSource::Build | PartSource::Image(_) => None,
         })
+    }
+
+    /// The images that parts are.
+    pub(crate) fn images(&self) -> impl Iterator<Item = &Image> {
+        self.parts.iter().filter_map(|part| match &part.source {
+            PartSource::Image(image) => Some(image),
+            PartSource::Build | PartSource::File(_) => None,
+        })
+    }
+
+    /// Whether the parts of another plan come from the same places in the same order.
+    pub(crate) fn has_parts_of(&self, other: &Self) -> bool {
+        self.parts.iter().map(|part| &part.source).eq(other.parts.iter().map(|part| &part.source))
     }
 
     /// The workload of these bytes, which are those of the parts in their order.
@@ -177,72 +157,6 @@ impl Plan {
     }
 }
 
-fn parts(project: &Project, config: &Config, resources: &mut Resources<'_>) -> Result<Vec<Part>, SettingsError> {
-    let dev = &config.dev;
-    let of_all = local(resources.of_workload()?);
-    let part = |name: &str, role, source| Part {
-        name: name.to_owned(),
-        role,
-        source,
-        resources: of_all.clone(),
-        pool_size: 0,
-        max_invocations: 0,
-    };
-    let main_is_service = dev.service.as_ref().filter(|service| *service.value());
-    let mut parts = vec![match main_is_service {
-        Some(_) => part(SERVICE, Role::Service, PartSource::Build),
-        None => part(MAIN, Role::Component, PartSource::Build),
-    }];
-    for component in dev.components.iter().flat_map(|components| components.value()) {
-        let (name, origin) = (component.name.value(), component.name.origin());
-        check_name(name, origin, &parts)?;
-        let Some(file) = &component.file else {
-            return Err(SettingsError::NoSource { name: name.clone(), origin: origin.clone() });
-        };
-        if let Some(policy) = &component.pull_policy {
-            let (one, other) = ("dev.components[].pullPolicy", "dev.components[].file");
-            return Err(SettingsError::Exclusive { one, other, origin: policy.origin().clone() });
-        }
-        let number =
-            |number: &Option<Sourced<u32>>| number.as_ref().map_or(0, |it| i32::try_from(*it.value()).unwrap_or(0));
-        parts.push(Part {
-            resources: local(resources.of_component(component)?),
-            pool_size: number(&component.pool_size),
-            max_invocations: number(&component.max_invocations),
-            ..part(name, Role::Component, PartSource::File(project.resolve(file.value())))
-        });
-    }
-    if let Some(file) = &dev.service_file {
-        if main_is_service.is_some() {
-            let (one, other) = ("dev.service", "dev.service_file");
-            return Err(SettingsError::Exclusive { one, other, origin: file.origin().clone() });
-        }
-        parts.push(part(SERVICE, Role::Service, PartSource::File(project.resolve(file.value()))));
-    }
-    Ok(parts)
-}
-
-/// Volumes come later: they are the same for all parts.
-fn local(granted: Granted) -> LocalResources {
-    let Granted { environment, config, allowed_hosts } = granted;
-    LocalResources { environment, config, allowed_hosts, ..LocalResources::default() }
-}
-
-fn check_name(name: &str, origin: &washlib_config::Origin, parts: &[Part]) -> Result<(), SettingsError> {
-    let wrong = |reason| SettingsError::Name { name: name.to_owned(), origin: origin.clone(), reason };
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(wrong("a name is visible text"));
-    }
-    if name == SERVICE {
-        return Err(wrong("that is the service's name"));
-    }
-    match parts.iter().position(|part| part.name == name) {
-        None => Ok(()),
-        Some(0) => Err(wrong("that is the name of the project's own component")),
-        Some(_) => Err(SettingsError::SameName { name: name.to_owned(), origin: origin.clone() }),
-    }
-}
-
 fn volumes(project: &Project, config: &Config) -> Result<(Vec<Volume>, Vec<VolumeMount>), SettingsError> {
     let mut volumes = Vec::new();
     let mut mounts: Vec<VolumeMount> = Vec::new();
@@ -264,7 +178,7 @@ fn volumes(project: &Project, config: &Config) -> Result<(Vec<Volume>, Vec<Volum
     Ok((volumes, mounts))
 }
 
-fn real_folder(key: &'static str, path: &Path, origin: &washlib_config::Origin) -> Result<String, SettingsError> {
+fn real_folder(key: &'static str, path: &Path, origin: &Origin) -> Result<String, SettingsError> {
     let failed = |source| SettingsError::Path { key, origin: origin.clone(), source };
     let path = fs_err::canonicalize(path).map_err(failed)?;
     if !path.is_dir() {

@@ -98,10 +98,20 @@ impl Project {
     /// A copy of the template.
     pub(crate) fn template() -> Self {
         let project = Self::empty();
-        for file in ["Cargo.lock", "Cargo.toml", ".gitignore", ".wash/config.yaml", "src/lib.rs", "wit/world.wit"] {
-            project.write(file, fs::read(template_dir().join(file)).unwrap());
+        for part in ["Cargo.lock", "Cargo.toml", ".gitignore", ".wash", "src", "wit"] {
+            project.copy_of_template(part);
         }
         project
+    }
+
+    fn copy_of_template(&self, path: &str) {
+        let from = template_dir().join(path);
+        if !from.is_dir() {
+            return self.write(path, fs::read(from).unwrap());
+        }
+        for entry in fs::read_dir(from).unwrap() {
+            self.copy_of_template(&format!("{path}/{}", entry.unwrap().file_name().to_str().unwrap()));
+        }
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -119,6 +129,11 @@ impl Project {
 
     pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         self.sandbox.write(Path::new("app").join(path), content);
+    }
+
+    /// Writes a file of whoever runs `wash dev`.
+    pub(crate) fn write_home(&self, path: &str, content: impl AsRef<[u8]>) {
+        self.sandbox.write(Path::new("../home").join(path), content);
     }
 
     /// Writes a file so that it appears at once with all of its content, as editors do.

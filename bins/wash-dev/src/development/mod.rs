@@ -2,12 +2,13 @@
 //!
 //! It decides what happens next. How something is built, served, watched or told is others' business.
 
+mod building;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use wash_runtime::standalone::Names;
-use washlib_build::{BuildError, BuildRequest, Built, CancelToken};
 use washlib_cli::CommandError;
 
 use crate::artifacts::ArtifactError;
@@ -15,9 +16,10 @@ use crate::cli::Dev;
 use crate::command_error;
 use crate::components::{ComponentChange, Components};
 use crate::configuration::Configuration;
+use crate::images::Images;
 use crate::interrupts::Interrupts;
 use crate::keys::Keys;
-use crate::neighbour::{BuildTurn, Presence};
+use crate::neighbour::Presence;
 use crate::report::{ComponentWorld, Report, Staleness};
 use crate::served::{Served, Swap};
 use crate::settings::{HostSettings, Plan, Role, Settings};
@@ -77,6 +79,7 @@ pub(crate) struct Development<'a> {
     plan: Option<Plan>,
     /// What the host was started with.
     host: Option<HostSettings>,
+    images: Images,
 }
 
 /// What is watched.
@@ -93,7 +96,7 @@ impl<'a> Development<'a> {
         parties: Parties<'a>,
         started: Instant,
     ) -> Self {
-        Self { args, configuration, served, parties, started, plan: None, host: None }
+        Self { args, configuration, served, parties, started, plan: None, host: None, images: Images::default() }
     }
 
     pub(crate) fn report(&self) -> &Report {
@@ -165,11 +168,23 @@ impl<'a> Development<'a> {
         watched: &mut Watched,
     ) -> Result<Outcome, CommandError> {
         self.report().building(changed)?;
-        let settings = match settings.map_or_else(|| self.reload(), Ok) {
+        let mut settings = match settings.map_or_else(|| self.reload(), Ok) {
             Ok(settings) => settings,
             Err(err) => return Ok(Outcome::Failed(err, Fault::Project)),
         };
         watched.sources.learn(settings.plan.files().map(PathBuf::as_path), &settings.watching);
+        if changed.is_empty() {
+            // Not because of a save: somebody has asked for what is newest.
+            self.images.ask_again();
+        }
+        if let Some(outcome) = self.pull(&settings).await {
+            return Ok(outcome);
+        }
+        if let Some(wit) = settings.wit.take().filter(|wit| wit.depend_on(changed))
+            && let Some(outcome) = self.fetch(wit, watched).await?
+        {
+            return Ok(outcome);
+        }
         let built = match self.run_build(settings.build, watched).await? {
             Ok(built) => built,
             Err(end) => {
@@ -179,47 +194,11 @@ impl<'a> Development<'a> {
             }
         };
         self.report().built(&built)?;
-        watched.components.learn(&settings.plan, &built.component_path, &settings.inputs);
+        watched.components.learn(&settings.plan, &built.component_path, &self.images, &settings.inputs);
         watched.sources.learn(watched.components.paths(), &settings.watching);
         self.plan = Some(settings.plan);
         let read = watched.components.read();
         self.offer(read, &watched.components).await
-    }
-
-    /// Runs a build to its end, or to that of all its programs when there is no more use for it.
-    async fn run_build(
-        &self,
-        request: BuildRequest,
-        watched: &mut Watched,
-    ) -> Result<Result<Built, Outcome>, CommandError> {
-        let cancel = CancelToken::new();
-        let (token, reporter, builds) = (cancel.clone(), self.report().clone(), self.parties.presence.builds());
-        // A build is a child process and file access: it blocks.
-        let mut building = tokio::task::spawn_blocking(move || {
-            let _turn = BuildTurn::take(builds.as_deref(), &token);
-            washlib_build::build(&request, &token, &reporter)
-        });
-        let (mut interrupted, mut outdated) = (false, false);
-        let built = loop {
-            tokio::select! {
-                built = &mut building => break built.map_err(CommandError::failure)?,
-                // The first one asks the build to end, the second one kills it; both wait until it has.
-                () = self.parties.interrupts.wait() => interrupted = true,
-                () = watched.sources.build_is_outdated(), if !outdated => outdated = true,
-                () = self.parties.keys.rebuild(), if !outdated => outdated = true,
-            }
-            cancel.cancel();
-        };
-        Ok(match built {
-            // An interrupt that came too late for the build to notice still counts.
-            _ if interrupted => Err(Outcome::Interrupted),
-            Ok(built) => Ok(built),
-            Err(BuildError::Cancelled) => Err(Outcome::Outdated(watched.sources.take_interrupting())),
-            Err(err) => {
-                let fault = fault(&err);
-                Err(Outcome::Failed(command_error::build(err), fault))
-            }
-        })
     }
 
     /// Puts components into service, if they are others than those that are.
@@ -267,8 +246,11 @@ impl<'a> Development<'a> {
             Ok(settings) => settings,
             Err(err) => return Ok(Outcome::Failed(err, Fault::Project)),
         };
-        if self.plan.as_ref() == Some(&settings.plan) {
-            return Ok(Outcome::Nothing);
+        match &self.plan {
+            Some(plan) if *plan == settings.plan => return Ok(Outcome::Nothing),
+            // More than values has changed.
+            Some(plan) if !plan.has_parts_of(&settings.plan) => return Ok(Outcome::Outdated(Vec::new())),
+            _ => {}
         }
         self.plan = Some(settings.plan);
         let read = watched.components.read();
@@ -308,16 +290,4 @@ impl<'a> Development<'a> {
 fn since_written(components: &Components) -> Duration {
     let written = components.paths().filter_map(|path| fs_err::metadata(path).ok()?.modified().ok()).max();
     written.and_then(|written| SystemTime::now().duration_since(written).ok()).unwrap_or_default()
-}
-
-fn fault(err: &BuildError) -> Fault {
-    match err {
-        BuildError::ProgramNotFound { .. }
-        | BuildError::Spawn { .. }
-        | BuildError::NoToolchain { .. }
-        | BuildError::OutsideProject { .. }
-        | BuildError::Failed { missing_target: Some(_), .. } => Fault::Machine,
-        BuildError::Failed { status, .. } if status.code() == Some(127) => Fault::Machine,
-        _ => Fault::Project,
-    }
 }
