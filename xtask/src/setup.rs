@@ -35,7 +35,7 @@ pub(crate) fn for_rust(options: &Options) -> Result<GuestToolchain> {
 
 /// Downloads the packages that guests depend on, so that tests can compile them without a network.
 fn fetch_packages() -> Result<()> {
-    for folder in ["templates", "libs/wash-runtime/tests/guests"] {
+    for folder in ["templates", "libs/wash-runtime/tests/guests", "bins/wash-dev/tests/guests"] {
         let folder = workspace_root().join(folder);
         if !folder.is_dir() {
             continue;

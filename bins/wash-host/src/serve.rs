@@ -16,6 +16,7 @@ use wash_runtime::host::events::HostEvent;
 use wash_runtime::host::http::{DynamicRouter, HttpServer, TlsConfig};
 use wash_runtime::host::lazy::{LazyLimits, Registration};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder};
+use wash_runtime::standalone::{StorageRoots, with_standard_plugins};
 use wash_runtime::types::WorkloadStartRequest;
 use washlib_cli::CommandError;
 
@@ -23,7 +24,6 @@ use crate::admin::{Admin, Phase};
 use crate::command_error;
 use crate::guest_output;
 use crate::interrupts::Interrupts;
-use crate::plugins::{self, StorageRoots};
 use crate::report::Report;
 use crate::routing::Routed;
 use crate::startable::Startable;
@@ -69,7 +69,7 @@ impl Plan<'_> {
             None => builder,
         };
         let builder = self.host_path_roots.iter().fold(builder, HostBuilder::with_host_path_root);
-        plugins::add(builder, &self.storage_roots)
+        with_standard_plugins(builder, &self.storage_roots).map_err(command_error::host)
     }
 }
 

@@ -40,6 +40,9 @@ pub(crate) struct SiblingInterface<'a> {
 struct SiblingFunction {
     item: usize,
     export: ComponentExportIndex,
+    /// The interface and the function, as the importer names them.
+    import: Arc<str>,
+    name: Arc<str>,
     /// The interface's own resources.
     resources: Arc<[ComponentExportIndex]>,
     /// Whether it takes and returns values alone, which need no exchange of handles.
@@ -66,6 +69,17 @@ struct CallsInCircle {
     component: Arc<str>,
 }
 
+/// Whether every function of an interface passes values alone, so that whoever calls it keeps nothing of the sibling.
+pub(crate) fn passes_values_alone(component: &Component, export: &str) -> bool {
+    let engine = component.engine();
+    let exported = component.component_type().get_export(engine, export).map(|export| export.ty);
+    let Ok(exported) = interface(exported, export) else { return false };
+    exported.exports(engine).all(|(_, item)| match item.ty {
+        ComponentItem::ComponentFunc(function) => is_plain(&function),
+        _ => true,
+    })
+}
+
 /// Defines a sibling's interface in the linker of the component that imports it.
 pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterface<'_>) -> wasmtime::Result<()> {
     let engine = sibling.component.engine();
@@ -88,6 +102,7 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
             Box::new(drop_resource(store, item, rep))
         })?;
     }
+    let import_name: Arc<str> = sibling.imported.1.into();
     for (name, import) in imported.exports(engine) {
         let ComponentItem::ComponentFunc(wanted) = import.ty else { continue };
         let Some(ComponentItem::ComponentFunc(function)) = exported.get_export(engine, name).map(|export| export.ty)
@@ -106,6 +121,8 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
         let function = Arc::new(SiblingFunction {
             item: sibling.item,
             export: index(name)?,
+            import: import_name.clone(),
+            name: name.into(),
             resources: Arc::clone(&resources),
             plain,
             place,
@@ -167,7 +184,7 @@ impl SiblingFunction {
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
         let instance = instance_of(store, self.item).await?;
-        let function = self.function(instance, &mut *store)?;
+        let function = function_of(instance, self.export, &mut *store)?;
         if self.plain {
             return function.call_async(&mut *store, parameters, results).await;
         }
@@ -192,14 +209,20 @@ impl SiblingFunction {
         parameters: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
-        let linked = Arc::clone(store.data().linked());
+        let own = store.data().linked();
+        let linked = own.newest();
+        let (item, export) = if Arc::ptr_eq(own, &linked) {
+            (self.item, self.export)
+        } else {
+            linked.service_function(&self.import, &self.name)?
+        };
         let schedule = Arc::new(Schedule::new(linked.engine().call_timeout()));
-        let mut fresh = new_store(&linked, self.item, Arc::clone(&schedule))?;
+        let mut fresh = new_store(&linked, item, Arc::clone(&schedule))?;
         fresh.data_mut().work_for_service();
         let call = schedule.drive(async {
-            let instance = linked.item(self.item).pre.instantiate_async(&mut fresh).await?;
-            fresh.data_mut().set_instance(self.item, instance);
-            let function = self.function(instance, &mut fresh)?;
+            let instance = linked.item(item).pre.instantiate_async(&mut fresh).await?;
+            fresh.data_mut().set_instance(item, instance);
+            let function = function_of(instance, export, &mut fresh)?;
             function.call_async(&mut fresh, parameters, results).await
         });
         // One that computes meets the deadline itself, one that waits does not.
@@ -211,12 +234,16 @@ impl SiblingFunction {
             None => call.await,
         }
     }
+}
 
-    fn function(&self, instance: Instance, store: impl wasmtime::AsContextMut) -> wasmtime::Result<Func> {
-        instance
-            .get_func(store, self.export)
-            .ok_or_else(|| wasmtime::format_err!("a component does not export what it said it would"))
-    }
+fn function_of(
+    instance: Instance,
+    export: ComponentExportIndex,
+    store: impl wasmtime::AsContextMut,
+) -> wasmtime::Result<Func> {
+    instance
+        .get_func(store, export)
+        .ok_or_else(|| wasmtime::format_err!("a component does not export what it said it would"))
 }
 
 /// Makes an item the active one, and remembers who has called it.
