@@ -722,13 +722,17 @@ _wash() {
             return 0
             ;;
         wash__subcmd__dev)
-            opts="-C -o -l -h -V --address --output --log-level --verbose --non-interactive --user-config --color --help --version"
+            opts="-C -o -l -h -V --address --port --once --no-watch --poll --open --no-ui --output --log-level --verbose --non-interactive --user-config --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

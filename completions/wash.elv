@@ -61,6 +61,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;dev'= {
             cand --address 'The address to listen on, instead of `dev.address`; port 0 takes any free port'
+            cand --port 'The port to listen on, instead of that of `dev.address`; 0 takes any free one'
             cand -C 'Run as if started in this folder'
             cand -o 'How to print the result'
             cand --output 'How to print the result'
@@ -68,6 +69,11 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
             cand --user-config 'The user configuration to read instead of the one in the configuration folder'
             cand --color 'When to colour the output'
+            cand --once 'Build, put the project into service, and end: exit code 0 says that it starts'
+            cand --no-watch 'Build and serve, and look for no changes'
+            cand --poll 'Look for changes twice in a second, where the file system tells of none'
+            cand --open 'Open the project in a browser as soon as it is served'
+            cand --no-ui 'Leave out the page at /__wash/'
             cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
             cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
             cand -h 'Print help (see more with ''--help'')'

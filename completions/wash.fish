@@ -69,6 +69,7 @@ complete -c wash -n "__fish_wash_using_subcommand build" -l non-interactive -d '
 complete -c wash -n "__fish_wash_using_subcommand build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand build" -s V -l version -d 'Print version'
 complete -c wash -n "__fish_wash_using_subcommand dev" -l address -d 'The address to listen on, instead of `dev.address`; port 0 takes any free port' -r
+complete -c wash -n "__fish_wash_using_subcommand dev" -l port -d 'The port to listen on, instead of that of `dev.address`; 0 takes any free one' -r
 complete -c wash -n "__fish_wash_using_subcommand dev" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand dev" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -81,6 +82,11 @@ complete -c wash -n "__fish_wash_using_subcommand dev" -l user-config -d 'The us
 complete -c wash -n "__fish_wash_using_subcommand dev" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand dev" -l once -d 'Build, put the project into service, and end: exit code 0 says that it starts'
+complete -c wash -n "__fish_wash_using_subcommand dev" -l no-watch -d 'Build and serve, and look for no changes'
+complete -c wash -n "__fish_wash_using_subcommand dev" -l poll -d 'Look for changes twice in a second, where the file system tells of none'
+complete -c wash -n "__fish_wash_using_subcommand dev" -l open -d 'Open the project in a browser as soon as it is served'
+complete -c wash -n "__fish_wash_using_subcommand dev" -l no-ui -d 'Leave out the page at /__wash/'
 complete -c wash -n "__fish_wash_using_subcommand dev" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand dev" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand dev" -s h -l help -d 'Print help (see more with \'--help\')'
