@@ -113,5 +113,8 @@ impl Components {
 }
 
 fn seen(read: &Result<Vec<Bytes>, ArtifactError>) -> Seen {
-    read.as_ref().map(Clone::clone).map_err(ToString::to_string)
+    match read {
+        Ok(bytes) => Ok(bytes.clone()),
+        Err(err) => Err(err.to_string()),
+    }
 }

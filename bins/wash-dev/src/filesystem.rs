@@ -20,9 +20,10 @@ const SILENT: [(i64, &str); 10] = [
 
 /// The kind of the file system that a path is on, if changes on it may pass unnoticed.
 #[cfg(target_os = "linux")]
+#[allow(clippy::useless_conversion, reason = "the type of the number differs between architectures")]
 pub(crate) fn without_notifications(path: &Path) -> Option<&'static str> {
     let kind = rustix::fs::statfs(path).ok()?.f_type;
-    // The type of the number differs between architectures, its lower 32 bits do not.
+    // Where it is signed, all above the lower 32 bits says nothing.
     let kind = i64::try_from(kind).ok()? & 0xFFFF_FFFF;
     SILENT.into_iter().find(|(number, _)| *number == kind).map(|(_, name)| name)
 }

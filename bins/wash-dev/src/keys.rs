@@ -73,7 +73,7 @@ struct Listener {
 
 impl Listener {
     fn listen(&self) {
-        for key in io::stdin().bytes() {
+        for key in io::stdin().lock().bytes() {
             match key {
                 Ok(b'r' | b'R') => self.rebuild.notify_one(),
                 Ok(b'o' | b'O') => open_in_browser(&self.url, &self.ui),

@@ -3,7 +3,7 @@
 //! What was rendered once is remembered by the digests of all that took part, so that nothing is decoded or parsed
 //! again as long as nothing changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{Resolve, UnresolvedPackageGroup};
@@ -19,7 +19,7 @@ use crate::sync_error::SyncError;
 use crate::{Digest, PackageId, unify};
 
 /// Changes whenever the same packages give other texts.
-const RENDERER: &str = "2, wit-component 0.254";
+const RENDERER: &str = "3, wit-component 0.254";
 
 impl RenderedPackage {
     /// Whether a text says the same: its interfaces and worlds may stand in another order, as wkg may leave them.
@@ -79,6 +79,7 @@ pub(crate) fn render(
         return Ok(Some(cached));
     }
     load_cached(context, resolution);
+    load_from_deps(context, resolution, deps);
     let is_complete = |resolution: &Resolution| missing(resolution).next().is_none();
     if !is_complete(resolution) {
         if resolution.packages.keys().all(|package| deps.defines(package)) {
@@ -129,6 +130,27 @@ fn load_cached(context: &Context<'_>, resolution: &mut Resolution) {
     for resolved in resolution.packages.values_mut().filter(|resolved| resolved.content.is_none()) {
         if let Origin::Registry { digest, .. } = &resolved.origin {
             resolved.content = context.cache.content(digest);
+        }
+    }
+}
+
+/// Takes over the binary files of `wit/deps`, as wkg may leave them, that are what the lock says.
+fn load_from_deps(context: &Context<'_>, resolution: &mut Resolution, deps: &DepsDir) {
+    if missing(resolution).next().is_none() {
+        return;
+    }
+    for entry in &deps.entries {
+        let EntryContent::Binary(path) = &entry.content else { continue };
+        let Ok(bytes) = std::fs::read(path) else { continue };
+        let found = Digest::of(&bytes);
+        let is_this = |resolved: &&mut crate::Resolved| {
+            resolved.content.is_none()
+                && matches!(&resolved.origin, Origin::Registry { digest, .. } if *digest == found)
+        };
+        if let Some(resolved) = resolution.packages.values_mut().find(is_this) {
+            let content = Content::Binary(bytes);
+            context.cache.put_content(&content);
+            resolved.content = Some(content);
         }
     }
 }
@@ -270,12 +292,10 @@ fn render_all(
     Ok(rendered)
 }
 
-/// All packages and what they have inside, in one. What is inside of others goes first, as with wkg: then a package that
-/// is there whole has its own order, not that of a part of it.
-fn merge(mut binaries: Vec<(&PackageId, Resolve)>) -> Result<Resolve, SyncError> {
-    binaries.sort_by_key(|(_, resolve)| resolve.packages.len());
+/// All packages and what they have inside, in one.
+fn merge(binaries: Vec<(&PackageId, Resolve)>) -> Result<Resolve, SyncError> {
     let mut merged = Resolve { all_features: true, ..Resolve::default() };
-    for (package, resolve) in binaries {
+    for (package, resolve) in in_order(binaries) {
         let conflict = |source| SyncError::Conflict { package: package.to_string(), source };
         if let Some(problem) = contradiction(&merged, &resolve) {
             return Err(conflict(problem.into()));
@@ -283,6 +303,33 @@ fn merge(mut binaries: Vec<(&PackageId, Resolve)>) -> Result<Resolve, SyncError>
         merged.merge(resolve).map_err(|err| conflict(into_error(err)))?;
     }
     Ok(merged)
+}
+
+/// What is inside of others goes first, as with wkg: then a package that is there whole has its own order and its own
+/// annotations, not those of a part of it.
+fn in_order(binaries: Vec<(&PackageId, Resolve)>) -> Vec<(&PackageId, Resolve)> {
+    let places: BTreeMap<&PackageId, usize> =
+        binaries.iter().enumerate().map(|(place, (package, _))| (*package, place)).collect();
+    let inside = |(_, resolve): &(&PackageId, Resolve)| -> Vec<usize> {
+        let names = resolve.packages.iter().map(|(_, package)| PackageId::from(&package.name));
+        names.filter_map(|name| places.get(&name).copied()).collect()
+    };
+    let inside: Vec<Vec<usize>> = binaries.iter().map(inside).collect();
+    let mut order = Vec::new();
+    let mut seen = vec![false; inside.len()];
+    for place in 0..inside.len() {
+        visit(place, &inside, &mut seen, &mut order);
+    }
+    let mut left: Vec<_> = binaries.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|place| left.get_mut(place)?.take()).collect()
+}
+
+/// What is inside of a package, and then the package.
+fn visit(place: usize, inside: &[Vec<usize>], seen: &mut [bool], order: &mut Vec<usize>) {
+    if !std::mem::replace(&mut seen[place], true) {
+        inside[place].iter().for_each(|inner| visit(*inner, inside, seen, order));
+        order.push(place);
+    }
 }
 
 /// The texts of the packages of `resolve` that are wanted.

@@ -28,8 +28,11 @@ pub(crate) struct Plan {
     /// Entries of `dev.host_interfaces`, and those that other keys stand for.
     interfaces: Vec<Entry>,
     /// Settings of backends, by package, where an entry has none of its own.
-    backends: Vec<(Package, HashMap<String, String>)>,
+    backends: Vec<Backend>,
 }
+
+/// Settings of a package's backend.
+type Backend = (Package, HashMap<String, String>);
 
 /// An entry of `host_interfaces`; without interfaces it is for all that the parts import of its package.
 #[derive(Clone, Debug, PartialEq)]
@@ -230,7 +233,7 @@ fn interfaces(config: &Config) -> Result<Vec<Entry>, SettingsError> {
     Ok(entries)
 }
 
-fn backends(project: &Project, config: &Config) -> Result<Vec<(Package, HashMap<String, String>)>, SettingsError> {
+fn backends(project: &Project, config: &Config) -> Result<Vec<Backend>, SettingsError> {
     let paths = [
         (("wasi", "keyvalue"), "dev.wasi_keyvalue_path", &config.dev.wasi_keyvalue_path),
         (("wasi", "blobstore"), "dev.wasi_blobstore_path", &config.dev.wasi_blobstore_path),
