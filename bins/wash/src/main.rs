@@ -13,6 +13,7 @@ mod invocation;
 mod json;
 mod known;
 mod list;
+mod lz4;
 mod options;
 mod output;
 mod search;
