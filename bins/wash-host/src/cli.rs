@@ -145,13 +145,25 @@ pub(crate) struct DocumentOptions {
 
 #[derive(Args, Debug)]
 pub(crate) struct HostOptions {
-    /// Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`
-    #[arg(long, value_name = "BACKEND", default_value = "in-memory")]
-    pub(crate) keyvalue: String,
+    /// Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`
+    ///
+    /// Without it, that is the database where there is one, and memory otherwise.
+    #[arg(long, value_name = "BACKEND")]
+    pub(crate) keyvalue: Option<String>,
 
-    /// Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`
-    #[arg(long, value_name = "BACKEND", default_value = "in-memory")]
-    pub(crate) blobstore: String,
+    /// Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`
+    ///
+    /// Without it, that is the database where there is one, and memory otherwise.
+    #[arg(long, value_name = "BACKEND")]
+    pub(crate) blobstore: Option<String>,
+
+    /// A PostgreSQL database for data: `postgres://user:password@host/database`
+    ///
+    /// Everybody on this machine can see a program's arguments: a password belongs into the environment variable
+    /// WASH_POSTGRES_URL, which is read where this option is missing. `pool_size`, `sslmode` and `sslrootcert` may stand
+    /// behind a `?`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) postgres_url: Option<String>,
 
     /// A name for people
     #[arg(long, visible_alias = "friendly-name", value_name = "NAME", default_value = "wash-host")]
@@ -242,7 +254,8 @@ Events with `-o json`, by their `type`: `building`, `built`, `started` (with `ad
 `ready` (with `address`), `service-restarting`, `service-completed`, `service-failed`, `stopping`, `workload-stopped`,
 `stopped`, and `error` as the last one when it cannot go on.
 
-Environment: OpenTelemetry is on when a variable such as OTEL_EXPORTER_OTLP_ENDPOINT is set.
+Environment: WASH_POSTGRES_URL stands for --postgres-url. OpenTelemetry is on when a variable such as
+OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
 Exit status:
   0    ended by Ctrl-C or SIGTERM, after the requests in flight; a second one does not wait for them

@@ -7,6 +7,7 @@ use wash_runtime::engine::code_cache::CodeCacheError;
 use wash_runtime::host::StartError;
 use wash_runtime::host::http::{BindError, TlsError};
 use wash_runtime::host::invoke::InvokeError;
+use wash_runtime::plugin::wasmcloud_postgres::PostgresError;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError};
@@ -45,6 +46,10 @@ pub(crate) fn option(err: OptionError) -> CommandError {
     let hint = match &err {
         OptionError::NotInEnvironment { name } => Some(format!("set it, or write `--env {name}=value`")),
         OptionError::DocumentsOnly { .. } => Some("write it into the document".to_owned()),
+        OptionError::NoDatabase { .. } => Some("name one in the environment variable WASH_POSTGRES_URL".to_owned()),
+        OptionError::Database(PostgresError::Url { .. }) => {
+            Some("write `postgres://user:password@host:port/database`".to_owned())
+        }
         _ => None,
     };
     CommandError::usage(err).hint_if_some(hint)
@@ -128,15 +133,23 @@ pub(crate) fn no_cache_folder() -> CommandError {
 
 /// What the host itself could not do.
 pub(crate) fn host(err: anyhow::Error) -> CommandError {
-    CommandError::failure(err.into_boxed_dyn_error())
+    let hint = match err.downcast_ref::<PostgresError>() {
+        Some(PostgresError::Connect { .. }) => {
+            Some("start the server there, or correct --postgres-url or WASH_POSTGRES_URL, whichever names it")
+        }
+        Some(PostgresError::Tables { .. }) => Some("the user needs the right to create a schema in this database"),
+        _ => None,
+    };
+    CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
 }
 
 /// Why a workload could not be started.
 pub(crate) fn start(err: anyhow::Error, workload_id: &str) -> CommandError {
     let hint = match err.downcast_ref::<StartError>() {
-        Some(StartError::NoHandler { .. }) => {
-            Some("a component's world must export `wasi:http/incoming-handler@0.2.x`".to_owned())
-        }
+        Some(StartError::NoHandler { .. }) => Some(
+            "a component's world must export `wasi:http/incoming-handler@0.2.x` or `wasi:http/handler@0.3.x`"
+                .to_owned(),
+        ),
         Some(StartError::VolumeNotAllowed { path, .. }) => {
             Some(format!("`--allow-host-path {}` allows it", path.display()))
         }

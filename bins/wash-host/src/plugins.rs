@@ -9,6 +9,7 @@ use wash_runtime::plugin::wasi_config::DynamicConfig;
 use wash_runtime::plugin::wasi_keyvalue::KeyValue;
 use wash_runtime::plugin::wasi_logging::TracingLogger;
 use wash_runtime::plugin::wasmcloud_messaging::InMemoryMessaging;
+use wash_runtime::plugin::wasmcloud_postgres::Postgres;
 use washlib_cli::CommandError;
 
 use crate::command_error;
@@ -25,7 +26,11 @@ pub(crate) struct StorageRoots {
 }
 
 /// Adds them all.
-pub(crate) fn add(builder: HostBuilder, roots: &StorageRoots) -> Result<HostBuilder, CommandError> {
+pub(crate) fn add(
+    builder: HostBuilder,
+    roots: &StorageRoots,
+    postgres: Option<&Postgres>,
+) -> Result<HostBuilder, CommandError> {
     let mut keyvalue = KeyValue::new();
     for root in roots.keyvalue.iter().chain(&roots.documents) {
         keyvalue = keyvalue.with_directory(root).map_err(CommandError::failure)?;
@@ -33,6 +38,10 @@ pub(crate) fn add(builder: HostBuilder, roots: &StorageRoots) -> Result<HostBuil
     let mut blobstore = Blobstore::new();
     for root in roots.blobstore.iter().chain(&roots.documents) {
         blobstore = blobstore.with_directory(root).map_err(CommandError::failure)?;
+    }
+    if let Some(postgres) = postgres {
+        keyvalue = keyvalue.with_postgres(postgres);
+        blobstore = blobstore.with_postgres(postgres);
     }
     let add_all = || {
         builder

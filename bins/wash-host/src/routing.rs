@@ -58,7 +58,9 @@ fn local_name(request: &WorkloadStartRequest) -> String {
 }
 
 fn is_incoming(entry: &WitInterface) -> bool {
-    entry.namespace == "wasi" && entry.package == "http" && entry.interfaces.contains("incoming-handler")
+    entry.namespace == "wasi"
+        && entry.package == "http"
+        && ["incoming-handler", "handler"].iter().any(|name| entry.interfaces.contains(*name))
 }
 
 fn incoming(entries: &[WitInterface]) -> Option<&WitInterface> {

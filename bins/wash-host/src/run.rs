@@ -54,7 +54,7 @@ async fn run_until_the_end(
     let scheme = if args.listening.tls_cert_path.is_some() { "https" } else { "http" };
     let report = if args.invoke.is_some() { Report::invoking(ui) } else { Report::serving(ui, scheme) };
     let settings = ComponentSettings::read(&args.component, |name| env::var_os(name)).map_err(command_error::option)?;
-    let backends = options::default_backends(&args.host).map_err(command_error::option)?;
+    let backends = options::default_backends(&args.host, |name| env::var_os(name)).map_err(command_error::option)?;
     let drain_timeout =
         options::duration("--drain-timeout", &args.host.drain_timeout).map_err(command_error::option)?;
     let sources = read_sources(args, global, &report)?;
@@ -79,6 +79,7 @@ async fn run_until_the_end(
             blobstore: options::root_of(&backends, "blobstore"),
             documents: args.documents.allow_host_path.clone(),
         },
+        postgres: options::postgres(&args.host, |name| env::var_os(name)).map_err(command_error::option)?,
         tls: tls(&args.listening),
         admin_addr: args.listening.admin_addr,
         max_instances: args.host.max_instances,
@@ -147,7 +148,8 @@ fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sour
         return Err(command_error::option(OptionError::DocumentsOnly { option }));
     }
     if !files.is_empty() {
-        let settings = options::document_settings(&args.documents, &args.host).map_err(command_error::option)?;
+        let settings = options::document_settings(&args.documents, &args.host, |name| env::var_os(name))
+            .map_err(command_error::option)?;
         sources.documents = read_documents(&files, &settings, report)?;
     }
     Ok(sources)

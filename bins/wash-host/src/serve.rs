@@ -15,6 +15,7 @@ use wash_runtime::engine::code_cache::CodeCache;
 use wash_runtime::host::events::HostEvent;
 use wash_runtime::host::http::{DynamicRouter, HttpServer, TlsConfig};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder};
+use wash_runtime::plugin::wasmcloud_postgres::Postgres;
 use wash_runtime::types::WorkloadStartRequest;
 use washlib_cli::CommandError;
 
@@ -36,6 +37,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) host_path_roots: Vec<PathBuf>,
     /// Directories that storage may be in.
     pub(crate) storage_roots: StorageRoots,
+    /// Where storage may be, too.
+    pub(crate) postgres: Option<Postgres>,
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) admin_addr: Option<SocketAddr>,
     pub(crate) max_instances: Option<u32>,
@@ -65,7 +68,7 @@ impl Plan<'_> {
             None => builder,
         };
         let builder = self.host_path_roots.iter().fold(builder, HostBuilder::with_host_path_root);
-        plugins::add(builder, &self.storage_roots)
+        plugins::add(builder, &self.storage_roots, self.postgres.as_ref())
     }
 }
 

@@ -116,7 +116,8 @@ impl Names {
 
     /// Whether it answers HTTP requests.
     pub(crate) fn is_http_handler(&self) -> bool {
-        self.exports.iter().any(|export| export.split('@').next() == Some("wasi:http/incoming-handler"))
+        let handlers = ["wasi:http/incoming-handler", "wasi:http/handler"];
+        self.exports.iter().any(|export| export.split('@').next().is_some_and(|path| handlers.contains(&path)))
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Ctx {
     /// Items that wait for a call of theirs, the first one first.
     pub(super) callers: Vec<usize>,
     pub(super) open_files: u64,
+    /// Calls between siblings, each in a store of its own, that have led to this store.
+    pub(super) depth: usize,
     table: ResourceTable,
     http: WasiHttpCtx,
     memory: BudgetShare,
@@ -237,6 +239,7 @@ pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedu
         instances: Vec::new(),
         callers: Vec::new(),
         open_files: 0,
+        depth: 0,
         table,
         http: WasiHttpCtx::new(),
         memory: BudgetShare::new(Arc::clone(engine.memory_budget())),

@@ -31,6 +31,8 @@ mod sibling_types;
 pub(crate) mod siblings;
 pub(crate) mod sockets;
 mod special_addresses;
+#[cfg(feature = "wasip3")]
+mod wasip3;
 pub mod workload;
 
 pub(crate) use admission::Admission;
@@ -44,7 +46,7 @@ pub use ctx::Ctx;
 pub(crate) use ctx::new_store;
 pub use digest::ComponentDigest;
 use digest::DigestMemo;
-pub(crate) use interfaces::{is_provided, is_wasi_0_2, provides_interface};
+pub(crate) use interfaces::{is_provided, is_supported_wasi, provides_interface};
 pub(crate) use linked::Role;
 use memory::MemoryBudget;
 pub use outgoing::{LoopbackEgress, RootCertificateError};
@@ -95,6 +97,9 @@ pub struct Engine {
     /// What the pool became; `None` without one.
     pool: Option<PoolSettings>,
     code: Arc<CodeSources>,
+    /// The engine for WASI 0.3, where this is not it.
+    #[cfg(feature = "wasip3")]
+    wasip3: Option<Arc<wasip3::Concurrent>>,
 }
 
 impl Engine {
@@ -111,6 +116,12 @@ impl Engine {
     /// How much of the pool of instances is in use; `None` if instances are mapped one by one.
     pub fn pool_usage(&self) -> Option<PoolUsage> {
         self.pool?.usage(&self.inner)
+    }
+
+    /// What is in use of all pools.
+    #[cfg(not(feature = "wasip3"))]
+    pub(crate) fn total_pool_usage(&self) -> Option<PoolUsage> {
+        self.pool_usage()
     }
 
     /// How slots of the pool are made clean: the way that was chosen, never [`MemoryReset::Auto`]. `None` if instances
@@ -218,7 +229,9 @@ impl EngineBuilder {
     }
 
     fn try_build(self) -> Result<Engine, EngineError> {
-        let (inner, pool) = self.build_engine().map_err(|err| EngineError::Configuration(err.into()))?;
+        let (inner, pool) = self.build_engine(configuration()).map_err(|err| EngineError::Configuration(err.into()))?;
+        #[cfg(feature = "wasip3")]
+        let wasip3 = Some(Arc::new(wasip3::Concurrent::new(self.clone())));
         let linker = ctx::linker(&inner).map_err(|err| EngineError::Link(err.into()))?;
         let code = CodeSources::new(&inner, self.code_cache);
         start_clock(&inner, Arc::clone(&code.digests)).map_err(EngineError::Clock)?;
@@ -234,11 +247,12 @@ impl EngineBuilder {
             trust,
             pool,
             code: Arc::new(code),
+            #[cfg(feature = "wasip3")]
+            wasip3,
         })
     }
 
-    fn build_engine(&self) -> wasmtime::Result<(wasmtime::Engine, Option<PoolSettings>)> {
-        let config = configuration();
+    fn build_engine(&self, config: Config) -> wasmtime::Result<(wasmtime::Engine, Option<PoolSettings>)> {
         if self.pooling_allocator {
             match self.pool.build(&config) {
                 Ok((engine, pool)) => return Ok((engine, Some(pool))),

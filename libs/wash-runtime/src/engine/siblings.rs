@@ -13,7 +13,7 @@ use wasmtime::component::{
 };
 
 use super::ctx::{Ctx, MAX_CALL_DEPTH, new_store};
-use super::linked::Role;
+use super::linked::Linked;
 use super::schedule::Schedule;
 use super::sibling_types::{fits, is_plain, own_resources};
 
@@ -32,12 +32,22 @@ pub(crate) struct SiblingInterface<'a> {
     pub(crate) export: &'a str,
     /// The component that imports it, and under which name.
     pub(crate) imported: (&'a Component, &'a str),
-    /// The role of the item that imports it.
-    pub(crate) importer: Role,
+    pub(crate) sharing: Sharing,
+}
+
+/// What a component and the sibling that it calls have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// A store: everything can pass between them.
+    Store,
+    /// A store where handles pass between them. Otherwise each call gets one of its own.
+    StoreForHandles,
+    /// Values. In a store where several tasks go on at once, nobody could tell whose code calls the host.
+    Values,
 }
 
 /// One function of such an interface.
-struct SiblingFunction {
+pub(super) struct SiblingFunction {
     item: usize,
     export: ComponentExportIndex,
     /// The interface's own resources.
@@ -102,9 +112,15 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
             wasmtime::bail!("`{name}` of `{}` has other parameters or results", sibling.export);
         }
         let plain = is_plain(&function);
-        let place = match sibling.importer {
-            Role::Service if plain => Place::Fresh,
-            Role::Service | Role::Component => Place::Callers,
+        let place = match sibling.sharing {
+            Sharing::Values if !plain => wasmtime::bail!(
+                "`{name}` of `{}` takes or returns resources, streams or futures, which cannot pass to or from a \
+                 component of WASI 0.3",
+                sibling.export
+            ),
+            Sharing::Values => Place::Fresh,
+            Sharing::StoreForHandles if plain => Place::Fresh,
+            Sharing::StoreForHandles | Sharing::Store => Place::Callers,
         };
         let function = Arc::new(SiblingFunction {
             item: sibling.item,
@@ -113,6 +129,11 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
             plain,
             place,
         });
+        #[cfg(feature = "wasip3")]
+        if sibling.sharing == Sharing::Values {
+            super::wasip3::siblings::link(linker, name, &wanted, function)?;
+            continue;
+        }
         linker.func_new_async(name, move |store, _, parameters, results| {
             let function = Arc::clone(&function);
             Box::new(async move { function.call(store, parameters, results).await })
@@ -136,7 +157,9 @@ impl SiblingFunction {
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
         if self.place == Place::Fresh {
-            return self.call_fresh(store, parameters, results).await;
+            let linked = Arc::clone(store.data().linked());
+            let depth = store.data().depth;
+            return self.call_fresh(&linked, depth, parameters, results).await;
         }
         enter(&mut store, self.item)?;
         let result = self.call_in_store(&mut store, parameters, results).await;
@@ -170,15 +193,20 @@ impl SiblingFunction {
         Ok(())
     }
 
-    async fn call_fresh(
+    /// Calls it in a store of its own, on behalf of a store that is itself so many calls away from the first one.
+    pub(super) async fn call_fresh(
         &self,
-        store: StoreContextMut<'_, Ctx>,
+        linked: &Arc<Linked>,
+        depth: usize,
         parameters: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
-        let linked = Arc::clone(store.data().linked());
+        if depth >= MAX_CALL_DEPTH {
+            return Err(CallsTooDeep.into());
+        }
         let schedule = Arc::new(Schedule::new(linked.engine().call_timeout()));
-        let mut fresh = new_store(&linked, self.item, Arc::clone(&schedule))?;
+        let mut fresh = new_store(linked, self.item, Arc::clone(&schedule))?;
+        fresh.data_mut().depth = depth + 1;
         let call = schedule.drive(async {
             let instance = linked.item(self.item).pre.instantiate_async(&mut fresh).await?;
             fresh.data_mut().set_instance(self.item, instance);

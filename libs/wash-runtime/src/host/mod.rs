@@ -156,7 +156,7 @@ impl Host {
             Entry::Running(running) => Some(running.snapshot()),
             Entry::Starting | Entry::Stopping => None,
         });
-        HostMetrics { workloads: running.collect(), pool: self.resolver.engine.pool_usage() }
+        HostMetrics { workloads: running.collect(), pool: self.resolver.engine.total_pool_usage() }
     }
 
     /// Accepts no more connections, finishes the requests in flight, and then stops every workload and the plugins.

@@ -11,10 +11,14 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
+#[cfg(feature = "wasip3")]
+use wasmtime::component::Accessor;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::Command;
 
 use super::events::HostEvent;
+#[cfg(feature = "wasip3")]
+use crate::engine::Ctx;
 use crate::engine::linked::Linked;
 use crate::engine::new_store;
 use crate::engine::schedule::Schedule;
@@ -162,18 +166,29 @@ impl Service {
         let pre = &self.linked.items[self.item].pre;
         let instance = pre.instantiate_async(&mut store).await?;
         store.data_mut().set_instance(self.item, instance);
+        #[cfg(feature = "wasip3")]
+        if let Ok(command) = wasmtime_wasi::p3::bindings::Command::new(&mut store, &instance) {
+            let run =
+                store.run_concurrent(async |accessor: &Accessor<Ctx>| command.wasi_cli_run().call_run(accessor).await);
+            return outcome(schedule.drive(run).await.flatten());
+        }
         let Ok(command) = Command::new(&mut store, &instance) else {
             // It exports an interface instead: it is there to be called, and keeps its state meanwhile.
             return std::future::pending().await;
         };
-        match schedule.drive(command.wasi_cli_run().call_run(&mut store)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(())) => wasmtime::bail!("it ended with a failure"),
-            Err(err) => match err.downcast_ref::<I32Exit>() {
-                Some(I32Exit(0)) => Ok(()),
-                Some(I32Exit(code)) => wasmtime::bail!("it exited with code {code}"),
-                None => Err(err),
-            },
-        }
+        outcome(schedule.drive(command.wasi_cli_run().call_run(&mut store)).await)
+    }
+}
+
+/// What the end of a run means.
+fn outcome(ended: wasmtime::Result<Result<(), ()>>) -> wasmtime::Result<()> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(())) => wasmtime::bail!("it ended with a failure"),
+        Err(err) => match err.downcast_ref::<I32Exit>() {
+            Some(I32Exit(0)) => Ok(()),
+            Some(I32Exit(code)) => wasmtime::bail!("it exited with code {code}"),
+            None => Err(err),
+        },
     }
 }

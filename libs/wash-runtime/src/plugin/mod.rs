@@ -25,6 +25,8 @@ pub mod wasi_config;
 #[cfg(feature = "wasi-logging")]
 pub mod wasi_logging;
 pub mod wasmcloud_messaging;
+#[cfg(feature = "wasmcloud-postgres")]
+pub mod wasmcloud_postgres;
 
 /// An extension of a host. Its methods are called in the order of their declaration.
 #[async_trait]

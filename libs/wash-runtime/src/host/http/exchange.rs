@@ -19,25 +19,27 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
+#[cfg(feature = "wasip3")]
+use super::concurrent;
 use super::connection::{ConnectionInfo, IncomingRequest};
 use super::guest::{Guest, GuestResult};
 use super::response::{GuestBody, ResponseBody, text};
 use super::{RouteError, Router, authority};
 use crate::engine::schedule::{DeadlineExceeded, Schedule};
-use crate::engine::workload::{InFlight, ResolvedWorkload};
+use crate::engine::workload::{InFlight, InstanceHandler, ResolvedWorkload};
 use crate::host::metrics::RequestOutcome;
 
 /// A workload that stops between being chosen and being joined has been replaced already, unless the host is stopping.
 const ROUTE_ATTEMPTS: usize = 8;
 
-type GuestResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
+pub(super) type GuestResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
 /// Why a guest gave no response.
 enum Fault {
     /// It trapped, exited, or could not be started.
     Failed(wasmtime::Error),
     /// It answered with an error instead of a response.
-    Refused(ErrorCode),
+    Refused(String),
     /// It returned without a response.
     Silent,
     /// It was ended because its workload stopped.
@@ -138,7 +140,7 @@ async fn head(
         if !given_up {
             match Pin::new(&mut receiver).poll(cx) {
                 Poll::Ready(Ok(Ok(response))) => return Poll::Ready(Ok(response)),
-                Poll::Ready(Ok(Err(code))) => return Poll::Ready(Err(Fault::Refused(code))),
+                Poll::Ready(Ok(Err(code))) => return Poll::Ready(Err(Fault::Refused(format!("{code:?}")))),
                 Poll::Ready(Err(_)) => given_up = true,
                 Poll::Pending => {}
             }
@@ -198,13 +200,19 @@ async fn call(
 ) -> GuestResult {
     let result = async {
         let mut instance = workload.take_instance(schedule).await?;
-        let mut view = instance.store.data_mut().http();
-        let is_https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
-        let scheme = if is_https { Scheme::Https } else { Scheme::Http };
-        let request = view.new_incoming_request(scheme, request)?;
-        let outparam = view.new_response_outparam(sender)?;
-        let called = instance.proxy.wasi_http_incoming_handler().call_handle(&mut instance.store, request, outparam);
-        match called.await {
+        let called = match &instance.handler {
+            InstanceHandler::Proxy(proxy) => {
+                let mut view = instance.store.data_mut().http();
+                let is_https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
+                let scheme = if is_https { Scheme::Https } else { Scheme::Http };
+                let request = view.new_incoming_request(scheme, request)?;
+                let outparam = view.new_response_outparam(sender)?;
+                proxy.wasi_http_incoming_handler().call_handle(&mut instance.store, request, outparam).await
+            }
+            #[cfg(feature = "wasip3")]
+            InstanceHandler::Service(service) => concurrent::call(service, &mut instance.store, request, sender).await,
+        };
+        match called {
             Ok(()) => {
                 workload.give_back(instance);
                 Ok(())
@@ -230,6 +238,8 @@ impl Fault {
         match result {
             Some(Ok(())) => Self::Silent,
             Some(Err(err)) if err.is::<Stopped>() => Self::Stopped,
+            #[cfg(feature = "wasip3")]
+            Some(Err(err)) if err.is::<concurrent::Refused>() => Self::Refused(err.to_string()),
             Some(Err(err)) => match err.downcast::<DeadlineExceeded>() {
                 Ok(exceeded) => Self::Overdue(exceeded),
                 Err(err) => Self::Failed(err),
@@ -263,10 +273,10 @@ impl Fault {
                 &format!("the component failed on this request: {}", err.root_cause()),
             ),
             Self::Refused(code) => {
-                tracing::error!(workload_id, "a request was answered with an error: {code:?}");
+                tracing::error!(workload_id, "a request was answered with an error: {code}");
                 text(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    &format!("the component answered with an error instead of a response: {code:?}"),
+                    &format!("the component answered with an error instead of a response: {code}"),
                 )
             }
             Self::Silent => {

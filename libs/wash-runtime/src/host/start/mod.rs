@@ -19,7 +19,7 @@ use crate::engine::workload::{
     HttpOptions, ItemBase, ResolvedWorkload, SERVICE_ID, UnresolvedWorkload, WorkloadComponent, WorkloadService,
     http_entry,
 };
-use crate::engine::{self, Admission, CompileError, CompiledComponent, Engine, InvalidAllowedHost, Role};
+use crate::engine::{self, Admission, CompileError, CompiledComponent, Engine, EngineError, InvalidAllowedHost, Role};
 use crate::plugin::HostPlugin;
 use crate::types::{Workload, WorkloadStartRequest};
 
@@ -32,7 +32,18 @@ pub use imports::ImportProblem;
 use imports::{Plan, PluginLink};
 use link::Volumes;
 
+/// What answers HTTP requests in WASI 0.2.
 const HANDLER: &str = "wasi:http/incoming-handler";
+
+/// What does in WASI 0.3, from where it can be imported too.
+const CONCURRENT_HANDLER: &str = "wasi:http/handler";
+
+/// One of which a workload needs that is asked for HTTP requests.
+const HANDLERS: &str = if cfg!(feature = "wasip3") {
+    "wasi:http/incoming-handler@0.2 or wasi:http/handler@0.3"
+} else {
+    "wasi:http/incoming-handler@0.2"
+};
 
 const RUN: &str = "wasi:cli/run";
 
@@ -84,6 +95,9 @@ pub enum StartError {
     /// An entry of `allowed_hosts` is malformed.
     #[error(transparent)]
     AllowedHost(#[from] InvalidAllowedHost),
+    /// The engine for WASI 0.3 could not be made.
+    #[error("cannot make an engine for components of WASI 0.3")]
+    Engine(#[from] EngineError),
     /// The component could not be compiled.
     #[error("cannot compile component `{component}`")]
     Compile {
@@ -99,13 +113,13 @@ pub enum StartError {
         problems: Vec<ImportProblem>,
     },
     /// The workload asks for HTTP requests, but cannot answer any.
-    #[error("no component exports {HANDLER}@0.2, {}", exported(exports))]
+    #[error("no component exports {HANDLERS}, {}", exported(exports))]
     NoHandler {
         /// What the components export instead.
         exports: Vec<String>,
     },
     /// Several components could answer HTTP requests.
-    #[error("each of {} exports {HANDLER}, and none of them imports it from another", components.join(", "))]
+    #[error("each of {} answers HTTP requests, and none of them imports that from another", components.join(", "))]
     SeveralHandlers {
         /// The components' names.
         components: Vec<String>,
@@ -233,7 +247,7 @@ impl Resolver {
 
         let mut bound = BoundPlugins { workload_id: unresolved.identity.id.clone(), links: Vec::new() };
         let linked = match self.bind(&mut unresolved, plan, &mut bound).await {
-            Ok(()) => link::finish(&self.engine, unresolved, volumes, &self.output, &self.egress),
+            Ok(()) => link::finish(unresolved, volumes, &self.output, &self.egress),
             Err(err) => Err(err),
         };
         let resolved = match linked {
@@ -270,35 +284,44 @@ impl Resolver {
     }
 
     async fn compile(&self, workload_id: String, workload: Workload) -> Result<UnresolvedWorkload, StartError> {
+        let engine = self.engine_for(&workload).await?;
         let Workload { namespace, name, service, components, host_interfaces, .. } = workload;
         let identity = Arc::new(Identity { id: workload_id, namespace, name });
         let mut compiled = Vec::new();
         for component in components {
-            let code = self.compile_one(&component.name, component.bytes).await?;
-            let base =
-                ItemBase::new(&self.engine, Arc::clone(&identity), &component.name, code, component.local_resources);
+            let code = compile_one(&engine, &component.name, component.bytes).await?;
+            let base = ItemBase::new(&engine, Arc::clone(&identity), &component.name, code, component.local_resources);
             compiled.push(WorkloadComponent(base));
         }
         let service = match service {
             Some(service) => {
-                let code = self.compile_one(SERVICE_ID, service.bytes).await?;
+                let code = compile_one(&engine, SERVICE_ID, service.bytes).await?;
                 let resources = service.local_resources;
-                Some(WorkloadService(ItemBase::new(&self.engine, Arc::clone(&identity), SERVICE_ID, code, resources)))
+                Some(WorkloadService(ItemBase::new(&engine, Arc::clone(&identity), SERVICE_ID, code, resources)))
             }
             None => None,
         };
-        Ok(UnresolvedWorkload { identity, components: compiled, service, host_interfaces })
+        Ok(UnresolvedWorkload { identity, engine, components: compiled, service, host_interfaces })
     }
 
-    /// Compiles on a thread that may compute for long, so that requests are answered meanwhile.
-    async fn compile_one(&self, component: &str, bytes: bytes::Bytes) -> Result<CompiledComponent, StartError> {
+    /// What the workload's components run on.
+    #[cfg(feature = "wasip3")]
+    async fn engine_for(&self, workload: &Workload) -> Result<Engine, StartError> {
+        let components = workload.components.iter().map(|component| component.bytes.clone());
+        let bytes: Vec<_> = components.chain(workload.service.iter().map(|service| service.bytes.clone())).collect();
         let engine = self.engine.clone();
-        tokio::task::spawn_blocking(move || engine.load(&bytes))
-            .await
-            .unwrap_or(Err(CompileError::Crashed))
-            .inspect(|(compiled, origin)| tracing::debug!(component, digest = %compiled.digest(), ?origin, "loaded"))
-            .map(|(compiled, _)| compiled)
-            .map_err(|source| StartError::Compile { component: component.to_string(), source })
+        // Address space is reserved by the first such workload.
+        let found = tokio::task::spawn_blocking(move || engine.for_components(bytes.iter().map(|bytes| &**bytes)));
+        match found.await {
+            Ok(engine) => Ok(engine?),
+            // It cannot panic; if it does, the host itself goes on.
+            Err(_) => Ok(self.engine.clone()),
+        }
+    }
+
+    #[cfg(not(feature = "wasip3"))]
+    async fn engine_for(&self, _: &Workload) -> Result<Engine, StartError> {
+        Ok(self.engine.clone())
     }
 
     /// Lets plugins and siblings add their functions. `bound` gets every plugin that has met the workload.
@@ -347,6 +370,17 @@ impl Resolver {
     }
 }
 
+/// Compiles on a thread that may compute for long, so that requests are answered meanwhile.
+async fn compile_one(engine: &Engine, component: &str, bytes: bytes::Bytes) -> Result<CompiledComponent, StartError> {
+    let engine = engine.clone();
+    tokio::task::spawn_blocking(move || engine.load(&bytes))
+        .await
+        .unwrap_or(Err(CompileError::Crashed))
+        .inspect(|(compiled, origin)| tracing::debug!(component, digest = %compiled.digest(), ?origin, "loaded"))
+        .map(|(compiled, _)| compiled)
+        .map_err(|source| StartError::Compile { component: component.to_string(), source })
+}
+
 impl BoundPlugins {
     async fn resolved(&self, workload: &ResolvedWorkload) -> Result<(), StartError> {
         for link in &self.links {
@@ -376,7 +410,7 @@ fn exports_handler(component: &ItemBase) -> bool {
 }
 
 fn is_handler(name: &str) -> bool {
-    is_of(name, HANDLER)
+    is_of(name, HANDLER) || is_of(name, CONCURRENT_HANDLER)
 }
 
 /// Whether a component's export makes it a program to run.
@@ -386,5 +420,5 @@ fn is_run(name: &str) -> bool {
 
 fn is_of(name: &str, interface: &str) -> bool {
     let Some((path, version)) = name.split_once('@') else { return false };
-    path == interface && semver::Version::parse(version).is_ok_and(|version| engine::is_wasi_0_2(&version))
+    path == interface && semver::Version::parse(version).is_ok_and(|version| engine::is_supported_wasi(&version))
 }
