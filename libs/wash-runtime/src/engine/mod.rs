@@ -197,6 +197,8 @@ impl EngineBuilder {
     ///
     /// Each place reserves 4 GiB of address space and takes about six of the mappings that Linux allows a process
     /// (`vm.max_map_count`). Where the system allows less, the pool is made smaller and a warning is recorded.
+    ///
+    /// Components of WASI 0.3 have a pool of their own, of the same size, made when the first of them starts.
     #[must_use]
     pub fn with_max_instances(mut self, instances: u32) -> Self {
         self.pool.instances = instances.max(1);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 use wash_runtime::engine::code_cache::CodeCache;
 use wash_runtime::engine::{CodeOrigin, Engine};
@@ -82,6 +83,10 @@ async fn a_client_that_goes_away_takes_its_guest_along() {
 
 #[tokio::test]
 async fn memory_and_files_have_their_limits() {
+    // Few enough that the limit of files comes before that of handles.
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.current.map(|files| files.min(8_192));
+    setrlimit(Resource::Nofile, files).unwrap();
     let host = TestHost::start().await;
     let mut request = request("handler", concurrent("handler"), LocalResources::default());
     request.workload.volumes = vec![empty_dir("data")];
