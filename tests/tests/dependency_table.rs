@@ -21,17 +21,25 @@ fn forbidden() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     BTreeMap::from([
         // Checked by a rule of its own: no dependency at all.
         ("wash", set(&[], &[])),
-        ("wash-build", set(&[WASMTIME, TOKIO], &[&NETWORK])),
+        // Fetches WIT dependencies, so it links a client; it starts none when there is nothing to fetch.
+        ("wash-build", set(&[WASMTIME], &[])),
         ("wash-dev", set(&[], &[])),
         ("wash-host", set(&[], &[])),
+        ("wash-inspect", set(&[WASMTIME], &[])),
         ("wash-new", set(&[WASMTIME], &[])),
+        ("wash-oci", set(&[WASMTIME], &[])),
         ("wash-runtime", set(&[CLAP], &[&TERMINAL])),
+        ("wash-wit", set(&[WASMTIME], &[])),
         ("washlib-build", set(&[CLAP, WASMTIME, TOKIO], &[&NETWORK, &TERMINAL])),
         ("washlib-cli", set(&[WASMTIME, TOKIO], &[&NETWORK])),
         ("washlib-component", set(&[CLAP, WASMTIME, TOKIO, "fs-err"], &[&NETWORK, &TERMINAL])),
         ("washlib-config", set(&[CLAP, WASMTIME, TOKIO], &[&NETWORK, &TERMINAL])),
+        ("washlib-git", set(&[CLAP, WASMTIME], &[&TERMINAL])),
+        ("washlib-registry", set(&[CLAP, WASMTIME], &[&TERMINAL])),
+        ("washlib-registry-server", set(&[CLAP, WASMTIME], &[&TERMINAL])),
         ("washlib-template", set(&[CLAP, WASMTIME], &[&TERMINAL])),
         ("washlib-test", set(&[WASMTIME], &[])),
+        ("washlib-wit", set(&[CLAP, WASMTIME, TOKIO], &[&NETWORK, &TERMINAL])),
         ("wash-tests", set(&[], &[])),
         ("xtask", set(&[WASMTIME, TOKIO], &[])),
     ])

@@ -13,7 +13,8 @@ fn the_front_end_knows_each_tool_by_its_own_summary() {
     let list = sandbox.run("wash", ["--list", "-o", "json"]).assert_success().json();
     let tools = list["data"]["tools"].as_array().unwrap();
     let names: BTreeSet<_> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert!(names.is_superset(&BTreeSet::from(["build", "dev", "host", "new"])), "{names:?}");
+    let ours = BTreeSet::from(["build", "dev", "host", "inspect", "new", "oci", "wit"]);
+    assert!(names.is_superset(&ours), "{names:?}");
     for tool in tools {
         let name = tool["name"].as_str().unwrap();
         let help = sandbox.run("wash", [name, "-h"]).assert_success().stdout;
@@ -49,7 +50,7 @@ fn every_global_option_may_stand_before_the_command() {
 #[test]
 fn every_tool_says_its_version_and_shows_examples() {
     let sandbox = Sandbox::new();
-    for name in ["build", "dev", "host", "new"] {
+    for name in ["build", "dev", "host", "inspect", "new", "oci", "wit"] {
         let version = sandbox.run("wash", [name, "--version"]).assert_success().stdout;
         assert_eq!(version, format!("wash-{name} {}\n", env!("CARGO_PKG_VERSION")));
         let help = sandbox.run("wash", ["help", name]).assert_success().stdout;

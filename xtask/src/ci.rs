@@ -11,5 +11,5 @@ pub(crate) fn run() -> Result<()> {
     generate::run(&generate::Options::check())?;
     execute(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     test::run()?;
-    quickstart::run(&quickstart::Options::once())
+    quickstart::check()
 }

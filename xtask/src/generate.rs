@@ -1,4 +1,5 @@
-//! Man pages and shell completions, from the very command lines that the tools parse.
+//! Man pages and shell completions, from the very command lines that the tools parse; schemas, from the very types that
+//! they print.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use clap::{Args, Command, CommandFactory as _, ValueEnum as _};
 use clap_complete::Shell;
 
 use crate::process::{say, workspace_root};
+use crate::schemas;
 
 // The files are included instead of the tools being linked, so that `cargo xtask` need not wait for a wasm compiler.
 #[path = "../../bins/wash-build/src/cli.rs"]
@@ -15,8 +17,14 @@ mod wash_build;
 mod wash_dev;
 #[path = "../../bins/wash-host/src/cli.rs"]
 mod wash_host;
+#[path = "../../bins/wash-inspect/src/cli.rs"]
+mod wash_inspect;
 #[path = "../../bins/wash-new/src/cli.rs"]
 mod wash_new;
+#[path = "../../bins/wash-oci/src/cli.rs"]
+mod wash_oci;
+#[path = "../../bins/wash-wit/src/cli.rs"]
+mod wash_wit;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -44,6 +52,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     manual_page(&front_end().disable_help_subcommand(true), &mut files)?;
     for (_, tool) in tools() {
         manual_pages(tool.disable_help_subcommand(true), &mut files)?;
+    }
+    for (name, schema) in schemas::all()? {
+        files.push((workspace_root().join("schemas").join(format!("{name}.schema.json")), schema));
     }
     let mut stale = Vec::new();
     for (path, text) in &files {
@@ -87,12 +98,15 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
 }
 
 /// The tools' command lines, by the names they go by as commands of the front-end.
-fn tools() -> [(&'static str, Command); 4] {
+fn tools() -> [(&'static str, Command); 7] {
     [
         ("build", wash_build::Build::command()),
         ("dev", wash_dev::Dev::command()),
         ("host", wash_host::Host::command()),
+        ("inspect", wash_inspect::Inspect::command()),
         ("new", wash_new::New::command()),
+        ("oci", wash_oci::Oci::command()),
+        ("wit", wash_wit::Wit::command()),
     ]
 }
 
@@ -106,6 +120,9 @@ fn front_end() -> Command {
     for (name, tool) in tools() {
         command = command.subcommand(tool.name(name));
     }
+    let cache = clap::Arg::new("cache").required(true).value_parser(["all", "host", "oci"]);
+    let drain = Command::new("drain").about("Clean the caches that tools keep").arg(cache);
+    command = command.subcommand(drain);
     let shell = clap::Arg::new("shell").required(true).value_parser(["bash", "elvish", "fish", "powershell", "zsh"]);
     command.subcommand(Command::new("completion").about("Print the completion script of a shell").arg(shell))
 }

@@ -4,13 +4,17 @@
 
 mod bench;
 mod ci;
+mod foreign_programs;
 mod generate;
 mod guest_toolchain;
+mod language_toolchains;
 mod process;
 mod quickstart;
+mod schemas;
 mod setup;
 mod size;
 mod test;
+mod wkg;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -25,7 +29,8 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install what the tests and the quickstart need: the compilation target `wasm32-wasip2` and the guests' packages
+    /// Install what the tests and the quickstart need: the compilation target `wasm32-wasip2`, the guests' packages,
+    /// and the toolchains for guests in JavaScript and Python
     Setup(setup::Options),
     /// Set up, then run every test
     Test,
@@ -35,7 +40,7 @@ enum Task {
     Ci,
     /// Print the stripped release size of each binary
     Size,
-    /// Write the man pages and shell completions
+    /// Write the man pages, the shell completions and the schemas of JSON results
     Generate(generate::Options),
     /// Measure, side by side with a peer
     Bench(bench::Options),

@@ -5,22 +5,40 @@ use std::process::Command;
 use anyhow::Result;
 use clap::Args;
 
+use crate::foreign_programs;
 use crate::guest_toolchain::GuestToolchain;
+use crate::language_toolchains;
 use crate::process::{cargo, execute, read, say, succeeds, workspace_root};
+use crate::wkg;
 
 #[derive(Args, Default)]
 pub(crate) struct Options {
     /// Take the distribution's packages even where rustup could add the target
     #[arg(long)]
     distribution: bool,
+
+    /// Build wkg too, for the test that exchanges projects with it: that takes minutes
+    #[arg(long)]
+    wkg: bool,
 }
 
 /// Everything that a test may ask of the machine.
 pub(crate) fn run(options: &Options) -> Result<GuestToolchain> {
+    let toolchain = for_rust(options)?;
+    language_toolchains::install()?;
+    Ok(toolchain)
+}
+
+/// What compiles guests in Rust: enough for the quickstart and the benches.
+pub(crate) fn for_rust(options: &Options) -> Result<GuestToolchain> {
     let toolchain = GuestToolchain::install(options.distribution)?;
     say(&format!("guests are compiled by {toolchain}"));
     install_postgres()?;
     fetch_packages()?;
+    if options.wkg {
+        wkg::install()?;
+    }
+    foreign_programs::install()?;
     Ok(toolchain)
 }
 

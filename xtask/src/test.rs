@@ -8,8 +8,9 @@ use crate::{guest_toolchain, setup};
 /// Sets up, then runs all tests.
 pub(crate) fn run() -> Result<()> {
     let toolchain = setup::run(&setup::Options::default())?;
-    // Journeys run the binaries of other packages, which cargo builds only when asked.
-    execute(&mut cargo(["build", "--workspace", "--bins"]))?;
+    // Journeys run the binaries of other packages, which cargo builds only when asked. With the tests, because binaries
+    // alone resolve the features of dependencies another way and would have most of them compiled twice.
+    execute(&mut cargo(["build", "--workspace", "--all-targets"]))?;
     let nextest = succeeds(&mut cargo(["nextest", "--version"]));
     let mut tests = if nextest {
         cargo(["nextest", "run", "--workspace", "--no-fail-fast"])

@@ -1,7 +1,9 @@
-//! `wash build` itself: loads the configuration, builds, and reports.
+//! `wash build` itself: loads the configuration, fetches, builds, and reports.
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use washlib_build::{Adapter, BuildRequest, Built, CancelToken, Purpose, Reporter};
@@ -9,7 +11,7 @@ use washlib_cli::{CommandError, Tool, Ui};
 use washlib_config::{Config, Project, Sourced, Sources};
 
 use crate::cli::Build;
-use crate::command_error;
+use crate::{command_error, fetch};
 
 impl Tool for Build {
     fn global(&self) -> &washlib_cli::GlobalArgs {
@@ -50,8 +52,16 @@ pub(crate) fn build(args: Build, ui: &Ui) -> Result<(), CommandError> {
     }
 
     let cancel = CancelToken::new();
-    let cancel_on_interrupt = cancel.clone();
-    washlib_cli::on_interrupt(move |_| cancel_on_interrupt.cancel()).map_err(CommandError::failure)?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (cancel_on_interrupt, flag) = (cancel.clone(), Arc::clone(&interrupted));
+    let react = move |_| {
+        flag.store(true, Ordering::Relaxed);
+        cancel_on_interrupt.cancel();
+    };
+    washlib_cli::on_interrupt(react).map_err(CommandError::failure)?;
+    if !loaded.config.wit.skip_fetch_or_default().value() {
+        fetch::fetch(&project, &loaded.config, &environment, &interrupted, ui)?;
+    }
 
     let request = BuildRequest::new(&project, &loaded.config, Purpose::Release);
     ui.status("Building", &format!("{} ({})", project.name(), project.root().display()));

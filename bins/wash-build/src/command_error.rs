@@ -1,8 +1,12 @@
 //! Every error that a library gives `wash build`, with the hint that helps and the exit code.
 
+use std::io;
+
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError};
+use washlib_registry::wit::WitConfigurationError;
+use washlib_wit::SyncError;
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {
     match err {
@@ -26,4 +30,22 @@ pub(crate) fn build(err: BuildError) -> CommandError {
         }
         err => CommandError::failure(err).hint_if_some(hint),
     }
+}
+
+pub(crate) fn wit_configuration(err: WitConfigurationError) -> CommandError {
+    CommandError::usage(err)
+}
+
+pub(crate) fn guard(err: io::Error) -> CommandError {
+    if err.kind() == io::ErrorKind::Interrupted { CommandError::interrupted() } else { CommandError::failure(err) }
+}
+
+/// Whatever keeps dependencies from being fetched keeps the build from starting, so that it cannot use the wrong ones.
+pub(crate) fn fetch(err: SyncError) -> CommandError {
+    if err.is_interrupted() {
+        return CommandError::interrupted();
+    }
+    let hint = err.hint();
+    let error = if err.is_usage() { CommandError::usage(err) } else { CommandError::failure(err) };
+    error.hint_if_some(hint).hint("`wash build --skip-fetch` builds with what is in `wit/deps`")
 }

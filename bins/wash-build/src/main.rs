@@ -3,6 +3,7 @@
 mod cli;
 mod command;
 mod command_error;
+mod fetch;
 
 use std::process::ExitCode;
 

@@ -34,14 +34,14 @@ pub(crate) enum HostCommand {
 /// A SOURCE is a component (`hello.wasm`), a project's folder, which is built first, or a YAML or JSON file with the very
 /// documents that are applied to a cluster: `Workload`, `WorkloadReplicaSet` and `WorkloadDeployment`, with the
 /// `ConfigMap`s, `Secret`s and `Artifact`s that they refer to. In a document, `image: file:hello.wasm` names a file beside
-/// it. What only a cluster can do is said in a warning.
+/// it. What only a cluster can do is said in a warning. A folder with such files, and no project, stands for all of them.
 ///
 /// A workload whose `wasi:http` entry has no `host` answers every request; where there are several such, each answers on
 /// `<name>.localhost`.
 #[derive(Args, Debug)]
 #[command(after_help = RUN_AFTER_HELP)]
 pub(crate) struct Run {
-    /// A component, a project's folder, or a file of Kubernetes documents
+    /// A component, a project's folder, or a file or folder of Kubernetes documents
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<PathBuf>,
 
@@ -180,6 +180,21 @@ pub(crate) struct HostOptions {
     #[command(flatten)]
     pub(crate) cache: CacheDir,
 
+    /// Load each workload when a request first wants it
+    ///
+    /// At the start only what is cheap is checked: that documents are valid, that files exist and begin like components,
+    /// that names, settings and interfaces are in order. A component is read, compiled or found in the cache, linked and
+    /// tried out when the first request comes, which waits for it. A failure then is the answer to the request, with
+    /// status 503, and a later one tries again. Workloads with a service or a subscription are loaded at the start.
+    #[arg(long, conflicts_with = "invoke")]
+    pub(crate) lazy: bool,
+
+    /// With --lazy, unload workloads that had no request for so long, or `never`
+    ///
+    /// A workload stays loaded if something would be lost with it: an ephemeral volume, or storage in memory.
+    #[arg(long, value_name = "TIME", default_value = "5m", requires = "lazy")]
+    pub(crate) unload_after: String,
+
     /// Neither use nor keep compiled code
     #[arg(long, conflicts_with = "cache_dir")]
     pub(crate) no_cache: bool,
@@ -247,11 +262,13 @@ Examples:
   wash host run hello.wasm --volume ./data:/data:ro --keyvalue filesystem:./kv
   wash host run deployment.yaml --image ghcr.io/me/hello:1=hello.wasm
   wash host run hello.wasm --http-addr 0.0.0.0:8443 --tls-cert-path tls.crt --tls-key-path tls.key
+  wash host run workloads/ --lazy               Thousands of workloads, loaded as they are asked for
   wash host run hello.wasm -o json              Print an event per line, for a script
   wash host run math.wasm --invoke 'example:math/ops@1.0.0#add(1, 2)'
 
 Events with `-o json`, by their `type`: `building`, `built`, `started` (with `address`), `warning`, `workload-started`,
-`ready` (with `address`), `service-restarting`, `service-completed`, `service-failed`, `stopping`, `workload-stopped`,
+`workload-registered`, `workload-loaded`, `workload-unloaded`, `workload-load-failed` (with `--lazy`), `ready` (with
+`address`), `service-restarting`, `service-completed`, `service-failed`, `stopping`, `workload-stopped`,
 `stopped`, and `error` as the last one when it cannot go on.
 
 Environment: WASH_POSTGRES_URL stands for --postgres-url. OpenTelemetry is on when a variable such as

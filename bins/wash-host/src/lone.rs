@@ -3,6 +3,7 @@
 //! What the component imports is what it asks for, so the entries of `host_interfaces` are written from that.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use wash_runtime::types::{Component, LocalResources, Workload, WorkloadStartRequest};
@@ -10,6 +11,7 @@ use wash_runtime::wit::WitInterface;
 
 use crate::options::{Backends, ComponentSettings};
 use crate::source::{Names, dns_label};
+use crate::startable::{ComponentFiles, Reading, Startable};
 
 /// Packages whose interfaces a host provides only to those who ask.
 const ASKED_FOR: [(&str, &str); 6] = [
@@ -25,6 +27,7 @@ const ASKED_FOR: [(&str, &str); 6] = [
 #[derive(Debug)]
 pub(crate) struct LoneComponent {
     pub(crate) name: String,
+    pub(crate) path: PathBuf,
     pub(crate) bytes: Bytes,
     /// What its project says it may use.
     pub(crate) resources: LocalResources,
@@ -32,12 +35,25 @@ pub(crate) struct LoneComponent {
 
 impl LoneComponent {
     /// The request that starts it, with what the command line gives.
-    pub(crate) fn into_request(self, settings: &ComponentSettings, backends: &Backends) -> WorkloadStartRequest {
+    pub(crate) fn into_startable(
+        self,
+        settings: &ComponentSettings,
+        backends: &Backends,
+        reading: Reading,
+    ) -> Startable {
         let name = dns_label(&self.name);
         let names = Names::read(&self.bytes);
+        let (bytes, files) = match reading {
+            Reading::AtStart => (self.bytes, None),
+            Reading::OnDemand => {
+                let mut files = ComponentFiles::default();
+                files.add(&name, self.path.into());
+                (Bytes::new(), Some(files))
+            }
+        };
         let component = Component {
             name: name.clone(),
-            bytes: self.bytes,
+            bytes,
             digest: None,
             local_resources: settings.resources(self.resources),
             pool_size: settings.pool_size,
@@ -51,7 +67,7 @@ impl LoneComponent {
             volumes: settings.volumes.clone(),
             ..Workload::default()
         };
-        WorkloadStartRequest { workload_id: format!("default/{name}"), workload }
+        Startable { request: WorkloadStartRequest { workload_id: format!("default/{name}"), workload }, files }
     }
 }
 

@@ -17,6 +17,7 @@ mod routing;
 mod run;
 mod serve;
 mod source;
+mod startable;
 mod telemetry;
 
 use std::process::ExitCode;

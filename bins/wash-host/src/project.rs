@@ -85,7 +85,7 @@ impl Prepared {
             Freshness::Existing => washlib_build::find_component(&self.build, cancel).map_err(build_error)?,
         };
         let bytes = source::read_component(&path).map_err(command_error::source)?;
-        Ok(LoneComponent { name: self.name, bytes, resources: self.resources })
+        Ok(LoneComponent { name: self.name, path, bytes, resources: self.resources })
     }
 }
 

@@ -29,6 +29,14 @@ enum Event<'a> {
     },
     /// A workload runs.
     WorkloadStarted { workload_id: &'a str, namespace: &'a str, name: &'a str, hosts: &'a [String], elapsed_ms: u64 },
+    /// A workload answers, and is loaded when a request wants it.
+    WorkloadRegistered { workload_id: &'a str, namespace: &'a str, name: &'a str, hosts: &'a [String] },
+    /// A request has loaded a workload.
+    WorkloadLoaded { workload_id: &'a str },
+    /// A workload was idle and is unloaded; the next request loads it again.
+    WorkloadUnloaded { workload_id: &'a str },
+    /// A request could not load a workload; a later one tries again.
+    WorkloadLoadFailed { workload_id: &'a str, message: &'a str },
     /// All workloads run.
     Ready { address: SocketAddr, url: &'a str, workloads: usize, elapsed_ms: u64 },
     /// A workload's service failed and is started again after a while; `restarts` counts this time too.
@@ -118,6 +126,35 @@ impl Report {
         self.ui.status("Started", &format!("{workload_id} in {} ms{on}", milliseconds(elapsed)));
         let (namespace, name) = workload_id.split_once('/').unwrap_or(("", workload_id));
         self.event(&Event::WorkloadStarted { workload_id, namespace, name, hosts, elapsed_ms: milliseconds(elapsed) })
+    }
+
+    /// One of perhaps thousands: people get their number.
+    pub(crate) fn workload_registered(&self, workload_id: &str, hosts: &[String]) -> Result<(), CommandError> {
+        let (namespace, name) = workload_id.split_once('/').unwrap_or(("", workload_id));
+        self.event(&Event::WorkloadRegistered { workload_id, namespace, name, hosts })
+    }
+
+    pub(crate) fn registered(&self, workloads: usize) {
+        let text = match workloads {
+            1 => "1 workload, which its first request loads".to_owned(),
+            several => format!("{several} workloads, each of which its first request loads"),
+        };
+        self.ui.status("Registered", &text);
+    }
+
+    pub(crate) fn workload_loaded(&self, workload_id: &str) -> Result<(), CommandError> {
+        self.ui.status("Loaded", workload_id);
+        self.event(&Event::WorkloadLoaded { workload_id })
+    }
+
+    pub(crate) fn workload_unloaded(&self, workload_id: &str) -> Result<(), CommandError> {
+        self.ui.status("Unloaded", workload_id);
+        self.event(&Event::WorkloadUnloaded { workload_id })
+    }
+
+    pub(crate) fn workload_load_failed(&self, workload_id: &str, message: &str) -> Result<(), CommandError> {
+        self.ui.warn(&format!("{workload_id} could not be loaded: {message}"));
+        self.event(&Event::WorkloadLoadFailed { workload_id, message })
     }
 
     pub(crate) fn ready(&self, address: SocketAddr, workloads: usize, elapsed: Duration) -> Result<(), CommandError> {

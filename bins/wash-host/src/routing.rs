@@ -6,6 +6,7 @@ use wash_runtime::types::WorkloadStartRequest;
 use wash_runtime::wit::WitInterface;
 
 use crate::source::Names;
+use crate::startable::Startable;
 
 /// The key of a `wasi:http` entry's settings that says what host it answers for.
 const HOST: &str = "host";
@@ -16,39 +17,52 @@ const HOST_ALIASES: &str = "host-aliases";
 /// A workload with the hosts that it answers for.
 #[derive(Debug)]
 pub(crate) struct Routed {
-    pub(crate) request: WorkloadStartRequest,
+    pub(crate) workload: Startable,
     /// Empty where it answers no HTTP at all.
     pub(crate) hosts: Vec<String>,
 }
 
 /// Gives each workload that answers HTTP and names no host the host that is left for it: all where it is the only one,
 /// `<name>.localhost` otherwise.
-pub(crate) fn assign_hosts(requests: Vec<WorkloadStartRequest>) -> Vec<Routed> {
-    let hostless = |request: &WorkloadStartRequest| {
-        incoming(&request.workload.host_interfaces).is_some_and(|entry| !entry.config.contains_key(HOST))
+pub(crate) fn assign_hosts(workloads: Vec<Startable>) -> Vec<Routed> {
+    let hostless = |workload: &Startable| {
+        incoming(&workload.request.workload.host_interfaces).is_some_and(|entry| !entry.config.contains_key(HOST))
     };
-    let is_only_one = requests.iter().filter(|request| hostless(request)).count() == 1;
-    requests
+    let is_only_one = workloads.iter().filter(|workload| hostless(workload)).count() == 1;
+    workloads
         .into_iter()
-        .map(|mut request| {
-            let own = if is_only_one { "*".to_owned() } else { local_name(&request) };
+        .map(|mut workload| {
+            let request = &mut workload.request;
+            let own = if is_only_one { "*".to_owned() } else { local_name(request) };
             let Some(entry) = incoming_mut(&mut request.workload.host_interfaces) else {
-                return Routed { request, hosts: Vec::new() };
+                return Routed { workload, hosts: Vec::new() };
             };
             let host = entry.config.entry(HOST.to_owned()).or_insert(own).clone();
             let aliases = entry.config.get(HOST_ALIASES).map(String::as_str).unwrap_or_default();
             let aliases = aliases.split(',').map(str::trim).filter(|alias| !alias.is_empty()).map(str::to_owned);
             let hosts = std::iter::once(host).chain(aliases).collect();
-            Routed { request, hosts }
+            Routed { workload, hosts }
         })
         .collect()
 }
 
-/// Whether a component would answer HTTP requests that no entry lets it get.
-pub(crate) fn is_unreachable(request: &WorkloadStartRequest) -> bool {
-    let workload = &request.workload;
-    incoming(&workload.host_interfaces).is_none()
-        && workload.components.iter().any(|component| Names::read(&component.bytes).is_http_handler())
+/// Why a workload gets no HTTP requests, where somebody may expect it to get some.
+pub(crate) fn unreachable(workload: &Startable) -> Option<&'static str> {
+    let is_lazy = workload.files.is_some();
+    let workload = &workload.request.workload;
+    if incoming(&workload.host_interfaces).is_some() {
+        return None;
+    }
+    let answers = |bytes: &[u8]| Names::read(bytes).is_http_handler();
+    if is_lazy {
+        // Its components have not been read. Something else than HTTP may use it, with a service or a subscription.
+        let is_http_alone = workload.service.is_none() && workload.host_interfaces.is_empty();
+        is_http_alone.then_some("can never be asked for anything")
+    } else if workload.components.iter().any(|component| answers(&component.bytes)) {
+        Some("answers HTTP requests and gets none")
+    } else {
+        None
+    }
 }
 
 /// Browsers and most resolvers take every name below `localhost` for this machine.
@@ -99,7 +113,10 @@ mod tests {
     }
 
     fn hosts(requests: Vec<WorkloadStartRequest>) -> Vec<Vec<String>> {
-        assign_hosts(requests).into_iter().map(|routed| routed.hosts).collect()
+        assign_hosts(requests.into_iter().map(|request| Startable { request, files: None }).collect())
+            .into_iter()
+            .map(|routed| routed.hosts)
+            .collect()
     }
 
     #[test]

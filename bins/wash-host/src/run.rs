@@ -2,13 +2,15 @@
 //!
 //! All that a person has written is read and judged before anything is built or started.
 
+use std::collections::HashSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use wash_runtime::engine::code_cache::CodeCache;
 use wash_runtime::host::http::TlsConfig;
-use wash_runtime::types::{LocalResources, Volume, VolumeType, WorkloadStartRequest};
+use wash_runtime::host::lazy::LazyLimits;
+use wash_runtime::types::{LocalResources, Volume, VolumeType};
 use washlib_build::CancelToken;
 use washlib_cli::{CommandError, GlobalArgs, Ui};
 
@@ -25,13 +27,14 @@ use crate::report::Report;
 use crate::routing;
 use crate::serve::{self, Plan};
 use crate::source::{self, Names, Source};
+use crate::startable::{Reading, Startable};
 use crate::telemetry::Telemetry;
 
 /// Sources after everything about them has been read.
 struct Sources {
     components: Vec<LoneComponent>,
     projects: Vec<Prepared>,
-    documents: Vec<WorkloadStartRequest>,
+    documents: Vec<Startable>,
 }
 
 /// The body of `wash host run`.
@@ -57,15 +60,14 @@ async fn run_until_the_end(
     let backends = options::default_backends(&args.host, |name| env::var_os(name)).map_err(command_error::option)?;
     let drain_timeout =
         options::duration("--drain-timeout", &args.host.drain_timeout).map_err(command_error::option)?;
+    let lazy_limits = lazy_limits(&args.host).map_err(command_error::option)?;
     let sources = read_sources(args, global, &report)?;
     let interrupts = Interrupts::listen()?;
-    let requests = build(sources, args, &settings, &backends, &interrupts, &report).await?;
-    for request in requests.iter().filter(|request| args.invoke.is_none() && routing::is_unreachable(request)) {
-        report.warn(&format!(
-            "{} answers HTTP requests and gets none: its `hostInterfaces` have no entry of wasi:http with \
-             `incoming-handler`",
-            request.workload_id
-        ))?;
+    let workloads = build(sources, args, &settings, &backends, &interrupts, &report).await?;
+    for workload in workloads.iter().filter(|_| args.invoke.is_none()) {
+        let Some(reason) = routing::unreachable(workload) else { continue };
+        let entry = "its `hostInterfaces` have no entry of wasi:http with `incoming-handler`";
+        report.warn(&format!("{} {reason}: {entry}", workload.id()))?;
     }
     let mut host_path_roots: Vec<_> = settings.volumes.iter().filter_map(host_path).collect();
     host_path_roots.extend(args.documents.allow_host_path.iter().cloned());
@@ -85,15 +87,29 @@ async fn run_until_the_end(
         max_instances: args.host.max_instances,
         telemetry,
         code_cache: code_cache(&args.host, &report)?,
+        lazy_limits,
     };
     if let Some(call) = &args.invoke {
-        let [request] =
-            <[_; 1]>::try_from(requests).map_err(|requests: Vec<_>| command_error::invoke_needs_one(requests.len()))?;
+        let [workload] =
+            <[_; 1]>::try_from(workloads).map_err(|several: Vec<_>| command_error::invoke_needs_one(several.len()))?;
         let timeout = settings.http.get("request-timeout").map(|text| options::duration("--request-timeout", text));
         let timeout = timeout.transpose().map_err(command_error::option)?;
-        return serve::invoke(&plan, request, call, timeout, &report, &interrupts).await;
+        return serve::invoke(&plan, workload.request, call, timeout, &report, &interrupts).await;
     }
-    serve::serve(&plan, routing::assign_hosts(requests), &report, &interrupts, begun).await
+    serve::serve(&plan, routing::assign_hosts(workloads), &report, &interrupts, begun).await
+}
+
+/// When workloads are unloaded that their requests have loaded.
+fn lazy_limits(options: &HostOptions) -> Result<LazyLimits, OptionError> {
+    let idle_timeout = match options.unload_after.as_str() {
+        "never" => None,
+        text => Some(options::duration("--unload-after", text)?),
+    };
+    Ok(LazyLimits { idle_timeout, ..LazyLimits::default() })
+}
+
+fn reading(args: &Run) -> Reading {
+    if args.host.lazy { Reading::OnDemand } else { Reading::AtStart }
 }
 
 /// Where compiled code is kept. Without such a place the host only starts more slowly, unless somebody has named one.
@@ -138,7 +154,7 @@ fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sour
         match Source::find(path).map_err(command_error::source)? {
             Source::Component(path) => sources.components.push(read_component(&path)?),
             Source::Project(path) => sources.projects.push(Prepared::new(&path, global, report)?),
-            Source::Documents(path) => files.push(path),
+            Source::Documents(paths) => files.extend(paths),
         }
     }
     if sources.components.is_empty()
@@ -148,8 +164,9 @@ fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sour
         return Err(command_error::option(OptionError::DocumentsOnly { option }));
     }
     if !files.is_empty() {
-        let settings = options::document_settings(&args.documents, &args.host, |name| env::var_os(name))
-            .map_err(command_error::option)?;
+        let settings = options::document_settings(&args.documents, &args.host, |name| env::var_os(name));
+        let mut settings = settings.map_err(command_error::option)?;
+        settings.reading = reading(args);
         sources.documents = read_documents(&files, &settings, report)?;
     }
     Ok(sources)
@@ -158,24 +175,25 @@ fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sour
 fn read_component(path: &Path) -> Result<LoneComponent, CommandError> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = source::read_component(path).map_err(command_error::source)?;
-    Ok(LoneComponent { name, bytes, resources: LocalResources::default() })
+    let path = std::path::absolute(path).map_err(CommandError::failure)?;
+    Ok(LoneComponent { name, path, bytes, resources: LocalResources::default() })
 }
 
 fn read_documents(
     files: &[PathBuf],
     settings: &documents::Settings,
     report: &Report,
-) -> Result<Vec<WorkloadStartRequest>, CommandError> {
+) -> Result<Vec<Startable>, CommandError> {
     let documents = Documents::load(files).map_err(command_error::document)?;
-    let (requests, warnings) = documents.resolve(settings).map_err(command_error::document)?;
+    let (workloads, warnings) = documents.resolve(settings).map_err(command_error::document)?;
     for warning in &warnings {
         report.warn(&warning.to_string())?;
     }
-    if requests.is_empty() {
+    if workloads.is_empty() {
         let none = documents::DocumentError::NoWorkload { files: files.to_vec() };
         return Err(command_error::document(none));
     }
-    Ok(requests)
+    Ok(workloads)
 }
 
 /// Builds the projects, one after another, and puts the requests together. An interrupt ends a build and its programs.
@@ -186,7 +204,7 @@ async fn build(
     backends: &Backends,
     interrupts: &Interrupts,
     report: &Report,
-) -> Result<Vec<WorkloadStartRequest>, CommandError> {
+) -> Result<Vec<Startable>, CommandError> {
     let freshness = if args.skip_build { Freshness::Existing } else { Freshness::Build };
     let mut components = sources.components;
     for project in sources.projects {
@@ -203,22 +221,18 @@ async fn build(
         };
         components.push(component);
     }
-    let mut requests: Vec<WorkloadStartRequest> = Vec::new();
+    let mut workloads = Vec::with_capacity(components.len() + sources.documents.len());
     for component in components {
         check_component(&component, args)?;
-        let request = component.into_request(settings, backends);
-        if requests.iter().any(|other| other.workload_id == request.workload_id) {
-            return Err(command_error::same_name(&request.workload_id));
-        }
-        requests.push(request);
+        workloads.push(component.into_startable(settings, backends, reading(args)));
     }
-    for request in sources.documents {
-        if requests.iter().any(|other| other.workload_id == request.workload_id) {
-            return Err(command_error::same_name(&request.workload_id));
-        }
-        requests.push(request);
+    workloads.extend(sources.documents);
+    let mut ids = HashSet::new();
+    if let Some(second) = workloads.iter().find(|workload| !ids.insert(workload.id())) {
+        return Err(command_error::same_name(second.id()));
     }
-    Ok(requests)
+    drop(ids);
+    Ok(workloads)
 }
 
 /// A component by itself that answers no requests would do nothing for ever.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::task::JoinSet;
 use wash_runtime::engine::Engine;
 use wash_runtime::engine::code_cache::CodeCache;
 use wash_runtime::host::events::HostEvent;
 use wash_runtime::host::http::{DynamicRouter, HttpServer, TlsConfig};
+use wash_runtime::host::lazy::{LazyLimits, Registration};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder};
 use wash_runtime::plugin::wasmcloud_postgres::Postgres;
 use wash_runtime::types::WorkloadStartRequest;
@@ -26,6 +27,7 @@ use crate::interrupts::Interrupts;
 use crate::plugins::{self, StorageRoots};
 use crate::report::Report;
 use crate::routing::Routed;
+use crate::startable::Startable;
 use crate::telemetry::Telemetry;
 
 /// The host as the command line describes it.
@@ -44,6 +46,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) max_instances: Option<u32>,
     pub(crate) telemetry: Option<&'a Telemetry>,
     pub(crate) code_cache: Option<CodeCache>,
+    pub(crate) lazy_limits: LazyLimits,
 }
 
 impl Plan<'_> {
@@ -62,6 +65,7 @@ impl Plan<'_> {
             .with_engine(engine)
             .with_friendly_name(&self.host_name)
             .with_drain_timeout(self.drain_timeout)
+            .with_lazy_limits(self.lazy_limits)
             .with_guest_output(guest_output::for_stderr());
         let builder = match self.telemetry.and_then(Telemetry::observer) {
             Some(observer) => builder.with_request_observer(observer),
@@ -124,8 +128,10 @@ struct Serving<'a> {
     report: &'a Report,
     events: Receiver<HostEvent>,
     admin: Option<Admin>,
-    /// Workloads that have been started.
+    /// Workloads that have been started or registered.
     running: usize,
+    /// Those of them that are loaded by their requests.
+    registered: usize,
 }
 
 impl<'a> Serving<'a> {
@@ -150,7 +156,7 @@ impl<'a> Serving<'a> {
             None => None,
         };
         report.started(&plan.host_name, address, admin.as_ref().map(Admin::address))?;
-        Ok(Self { host, address, report, events, admin, running: 0 })
+        Ok(Self { host, address, report, events, admin, running: 0, registered: 0 })
     }
 
     async fn operate(
@@ -164,6 +170,9 @@ impl<'a> Serving<'a> {
             () = interrupts.wait() => return Ok(()),
         }
         self.set_phase(Phase::Ready);
+        if self.registered > 0 {
+            self.report.registered(self.registered);
+        }
         self.report.ready(self.address, self.running, begun.elapsed())?;
         tokio::select! {
             told = tell(&mut self.events, self.report) => told,
@@ -178,13 +187,31 @@ impl<'a> Serving<'a> {
         let mut waiting = workloads.into_iter();
         loop {
             while starts.len() < at_once {
-                let Some(Routed { request, hosts }) = waiting.next() else { break };
-                starts.spawn(start_workload(Arc::clone(&self.host), request, hosts));
+                let Some(routed) = waiting.next() else { break };
+                starts.spawn(start_workload(Arc::clone(&self.host), routed));
             }
             let Some(started) = starts.join_next().await else { return Ok(()) };
-            let (workload_id, hosts, elapsed) = started.map_err(CommandError::failure)??;
-            self.report.workload_started(&workload_id, &hosts, elapsed)?;
+            let Started { workload_id, hosts, elapsed, registration } = started.map_err(CommandError::failure)??;
             self.running += 1;
+            match registration {
+                Registration::Started => self.report.workload_started(&workload_id, &hosts, elapsed)?,
+                Registration::Registered => {
+                    self.registered += 1;
+                    self.report.workload_registered(&workload_id, &hosts)?;
+                }
+            }
+            self.tell_what_happened()?;
+        }
+    }
+
+    /// Tells of events that are there. Where nobody listened for long, some would be missed.
+    fn tell_what_happened(&mut self) -> Result<(), CommandError> {
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => tell_event(&event, self.report)?,
+                Err(TryRecvError::Lagged(missed)) => self.report.warn(&format!("{missed} events were missed"))?,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(()),
+            }
         }
     }
 
@@ -211,23 +238,29 @@ impl<'a> Serving<'a> {
             }
         };
         stopped.map_err(command_error::host)?;
-        while let Ok(event) = self.events.try_recv() {
-            tell_event(&event, self.report)?;
-        }
+        self.tell_what_happened()?;
         self.report.stopped(begun.elapsed())
     }
 }
 
-async fn start_workload(
-    host: Arc<Host>,
-    request: WorkloadStartRequest,
+/// A workload that answers.
+struct Started {
+    workload_id: String,
     hosts: Vec<String>,
-) -> Result<(String, Vec<String>, Duration), CommandError> {
+    elapsed: Duration,
+    registration: Registration,
+}
+
+async fn start_workload(host: Arc<Host>, routed: Routed) -> Result<Started, CommandError> {
     let begun = Instant::now();
+    let Routed { workload: Startable { request, files }, hosts } = routed;
     let workload_id = request.workload_id.clone();
-    let started = host.workload_start(request).await;
-    started.map_err(|err| command_error::start(err, &workload_id))?;
-    Ok((workload_id, hosts, begun.elapsed()))
+    let started = match files {
+        Some(files) => host.workload_register(request, Arc::new(files)).await,
+        None => host.workload_start(request).await.map(|_| Registration::Started),
+    };
+    let registration = started.map_err(|err| command_error::start(err, &workload_id))?;
+    Ok(Started { workload_id, hosts, elapsed: begun.elapsed(), registration })
 }
 
 /// Tells what happens to workloads; never returns without an error.
@@ -249,6 +282,9 @@ fn tell_event(event: &HostEvent, report: &Report) -> Result<(), CommandError> {
         HostEvent::ServiceCompleted { workload_id } => report.service_completed(workload_id),
         HostEvent::ServiceFailed { workload_id, reason } => report.service_failed(workload_id, reason),
         HostEvent::WorkloadStopped { workload_id } => report.workload_stopped(workload_id),
+        HostEvent::WorkloadLoaded { workload_id } => report.workload_loaded(workload_id),
+        HostEvent::WorkloadUnloaded { workload_id } => report.workload_unloaded(workload_id),
+        HostEvent::WorkloadLoadFailed { workload_id, reason } => report.workload_load_failed(workload_id, reason),
         // A start is told by whoever asked for it, with what it led to.
         _ => Ok(()),
     }

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use thiserror::Error;
+use washlib_config::Project;
 use wasmparser::{Parser, Payload};
+
+use crate::startable::documents_in;
 
 /// What every WebAssembly binary begins with.
 const MAGIC: &[u8] = b"\0asm";
@@ -19,8 +22,8 @@ pub(crate) enum Source {
     Component(PathBuf),
     /// A project's folder.
     Project(PathBuf),
-    /// A file of Kubernetes documents.
-    Documents(PathBuf),
+    /// Files of Kubernetes documents.
+    Documents(Vec<PathBuf>),
 }
 
 /// Why a SOURCE is none.
@@ -48,15 +51,25 @@ impl Source {
             Err(err) => return Err(SourceError::Read(err)),
         };
         if metadata.is_dir() {
-            return Ok(Self::Project(path.to_owned()));
+            return Self::of_folder(path);
         }
         let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
         match extension.as_ref().and_then(|extension| extension.to_str()) {
-            Some("yaml" | "yml" | "json") => Ok(Self::Documents(path.to_owned())),
+            Some("yaml" | "yml" | "json") => Ok(Self::Documents(vec![path.to_owned()])),
             Some("wasm") => Ok(Self::Component(path.to_owned())),
             _ if has_magic(path).map_err(SourceError::Read)? => Ok(Self::Component(path.to_owned())),
             _ => Err(SourceError::Unknown { path: path.to_owned() }),
         }
+    }
+}
+
+impl Source {
+    /// A folder that is a project's own is that project; one with documents is these; any other is in a project.
+    fn of_folder(path: &Path) -> Result<Self, SourceError> {
+        let is_project =
+            Project::open(path).is_ok_and(|project| project.config_file().is_some() || !project.manifests().is_empty());
+        let documents = if is_project { Vec::new() } else { documents_in(path).map_err(SourceError::Read)? };
+        Ok(if documents.is_empty() { Self::Project(path.to_owned()) } else { Self::Documents(documents) })
     }
 }
 

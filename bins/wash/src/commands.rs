@@ -9,7 +9,7 @@ use crate::invocation::{Action, Invocation};
 use crate::json::Json;
 use crate::output::{Answer, Document};
 use crate::search::Search;
-use crate::{completion, exec, help, list};
+use crate::{completion, drain, exec, help, list};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -26,6 +26,15 @@ pub(crate) fn perform(invocation: Invocation) -> Result<Answer, Failure> {
         Action::HelpOn { command, words } => {
             tool_arguments.extend(words);
             tool_arguments.push(OsString::from("--help"));
+            Err(exec::exec(&command, &tool_arguments))
+        }
+        Action::HelpOnDrain => Ok(text(help::of_drain())),
+        Action::Drain { cache } if cache == "all" => drain::all(&tool_arguments, invocation.format),
+        Action::Drain { cache } => {
+            let Some((command, arguments)) = drain::command_of(&cache) else {
+                return Err(Failure::unknown_cache(&cache));
+            };
+            tool_arguments.extend(arguments);
             Err(exec::exec(&command, &tool_arguments))
         }
         Action::Completion { shell } => completion::script(&shell),

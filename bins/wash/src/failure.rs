@@ -5,8 +5,10 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
+use std::process::ExitStatus;
 
 use crate::completion::SHELLS;
+use crate::drain;
 use crate::exec::Refusal;
 use crate::invocation::{BUILT_IN, UsageError};
 use crate::known;
@@ -88,6 +90,22 @@ impl Failure {
         }
     }
 
+    /// A tool that should clean its cache could not be run.
+    pub(crate) fn drain(cache: &str, err: &io::Error) -> Self {
+        Self::new(NOT_RUNNABLE, format!("cannot run wash-{cache}")).cause(err.to_string())
+    }
+
+    /// A tool could not clean its cache, and has said why.
+    pub(crate) fn drain_status(cache: &str, status: ExitStatus) -> Self {
+        let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+        Self::new(code, format!("the cache `{cache}` could not be drained"))
+    }
+
+    /// `wash drain` knows no such cache.
+    pub(crate) fn unknown_cache(cache: &OsStr) -> Self {
+        Self::new(USAGE, format!("unknown cache: `{}`", printable(cache))).hint(possible(drain::TARGETS.into_iter()))
+    }
+
     /// `wash completion` knows no such shell.
     pub(crate) fn unknown_shell(shell: &OsStr) -> Self {
         let shell = printable(shell);
@@ -130,6 +148,9 @@ impl From<UsageError> for Failure {
             UsageError::UnexpectedArgument(word) => {
                 Self::new(USAGE, format!("unexpected argument: `{}`", printable(&word)))
                     .hint("`wash help` shows the usage")
+            }
+            UsageError::MissingCache => {
+                Self::new(USAGE, "`wash drain` needs the name of a cache").hint(possible(drain::TARGETS.into_iter()))
             }
             UsageError::MissingShell => Self::new(USAGE, "`wash completion` needs the name of a shell")
                 .hint(possible(SHELLS.iter().map(|(name, _)| *name))),

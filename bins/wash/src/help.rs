@@ -45,6 +45,19 @@ Usage: wash completion <SHELL>
 
 ";
 
+const DRAIN: &str = "\
+Clean the caches that tools keep: of artifacts (oci), of compiled code (host), or all
+
+Usage: wash drain <CACHE>
+
+Each tool cleans its own: `wash drain oci` runs `wash oci cache clean`.
+
+Exit status:
+  0    Done
+  2    The cache is missing or unknown
+  Otherwise that of the tool.
+";
+
 const AFTER_COMPLETION: &str = "
 Examples:
   source <(wash completion bash)                               In bash, for this session
@@ -62,6 +75,7 @@ pub(crate) fn of_front_end(tools: &[FoundTool]) -> String {
     let own = known::KNOWN.iter().filter(|tool| is_found(tool.name)).map(|tool| (tool.name.into(), tool.summary));
     let built_in = [
         ("completion".into(), "Print a completion script for a shell"),
+        ("drain".into(), "Clean the caches that tools keep"),
         ("help".into(), "Print this help, or that of a command"),
     ];
     let mut help = String::from(BEFORE_COMMANDS);
@@ -81,6 +95,11 @@ pub(crate) fn of_front_end(tools: &[FoundTool]) -> String {
 pub(crate) fn of_completion() -> String {
     let shells: Vec<&str> = SHELLS.iter().map(|(name, _)| *name).collect();
     format!("{COMPLETION}Arguments:\n  <SHELL>  One of {}\n{AFTER_COMPLETION}", shells.join(", "))
+}
+
+/// The help of `wash drain`.
+pub(crate) fn of_drain() -> String {
+    DRAIN.to_owned()
 }
 
 fn section(help: &mut String, title: &str, rows: Vec<(String, &str)>) {

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use crate::options::{self, Effect, OptionSpec};
 
 /// The commands that the front-end answers itself.
-pub(crate) const BUILT_IN: [&str; 2] = ["completion", "help"];
+pub(crate) const BUILT_IN: [&str; 3] = ["completion", "drain", "help"];
 
 /// What the command line asks for.
 #[derive(Debug, Eq, PartialEq)]
@@ -27,6 +27,8 @@ pub(crate) enum Action {
     Help,
     /// Print the help of `wash completion`.
     HelpOnCompletion,
+    /// Print the help of `wash drain`.
+    HelpOnDrain,
     /// Run the tool with these words and `--help`.
     HelpOn {
         command: OsString,
@@ -36,6 +38,10 @@ pub(crate) enum Action {
     /// Print a completion script.
     Completion {
         shell: OsString,
+    },
+    /// Clean a cache, or all.
+    Drain {
+        cache: OsString,
     },
     List,
     Version,
@@ -71,6 +77,7 @@ pub(crate) enum UsageError {
     InvalidValue { option: &'static str, value: OsString, possible: &'static [&'static str] },
     UnexpectedArgument(OsString),
     MissingShell,
+    MissingCache,
 }
 
 /// Reads the arguments that follow the program's name.
@@ -113,6 +120,10 @@ fn action(wish: Option<Effect>, words: Vec<OsString>) -> Result<Action, UsageErr
                 let shell = words.next().ok_or(UsageError::MissingShell)?;
                 nothing_more(words).map(|()| Action::Completion { shell })
             }
+            Some(word) if word == "drain" => {
+                let cache = words.next().ok_or(UsageError::MissingCache)?;
+                nothing_more(words).map(|()| Action::Drain { cache })
+            }
             _ => help_on(words),
         },
     }
@@ -123,6 +134,7 @@ fn help_on(words: impl Iterator<Item = OsString>) -> Result<Action, UsageError> 
     Ok(match words.next() {
         None => Action::Help,
         Some(command) if command == "completion" => Action::HelpOnCompletion,
+        Some(command) if command == "drain" => Action::HelpOnDrain,
         Some(command) => Action::HelpOn { command, words: words.collect() },
     })
 }
@@ -263,6 +275,8 @@ mod tests {
             (&["help", "completion"], Action::HelpOnCompletion),
             (&["completion", "-h"], Action::HelpOnCompletion),
             (&["completion", "zsh"], Action::Completion { shell: "zsh".into() }),
+            (&["drain", "oci"], Action::Drain { cache: "oci".into() }),
+            (&["drain", "--help"], Action::HelpOnDrain),
             (&["--list"], Action::List),
             (&["--version"], Action::Version),
             (&["-V"], Action::Version),

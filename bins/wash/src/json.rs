@@ -12,6 +12,8 @@ pub(crate) enum Json {
     Text(String),
     List(Vec<Json>),
     Object(Vec<(&'static str, Json)>),
+    /// A document that somebody else wrote.
+    Raw(String),
 }
 
 impl Json {
@@ -25,6 +27,7 @@ impl Json {
             Self::Null => f.write_str("null"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Text(text) => write_text(f, text),
+            Self::Raw(document) => f.write_str(document.trim()),
             Self::List(items) => write_block(f, ['[', ']'], depth, items, |f, item| item.write(f, depth + 1)),
             Self::Object(fields) => write_block(f, ['{', '}'], depth, fields, |f, (name, value)| {
                 write_text(f, name)?;

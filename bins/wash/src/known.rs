@@ -12,11 +12,14 @@ pub(crate) struct KnownTool {
 }
 
 /// In the order in which a project needs them.
-pub(crate) const KNOWN: [KnownTool; 4] = [
+pub(crate) const KNOWN: [KnownTool; 7] = [
     KnownTool { name: "new", summary: "Create a project from a template" },
     KnownTool { name: "build", summary: "Build a WebAssembly component from a project" },
+    KnownTool { name: "wit", summary: "Manage the WIT dependencies of a project" },
     KnownTool { name: "dev", summary: "Build a component, serve it, and swap it in when its source changes" },
+    KnownTool { name: "oci", summary: "Push, pull, copy, sign and serve WebAssembly components in OCI registries" },
     KnownTool { name: "host", summary: "Run WebAssembly components as a host on this machine" },
+    KnownTool { name: "inspect", summary: "See, compare and judge a component without running it" },
 ];
 
 /// What a command does, or nothing for a third party's.

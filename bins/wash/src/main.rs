@@ -5,6 +5,7 @@
 
 mod commands;
 mod completion;
+mod drain;
 mod exec;
 mod failure;
 mod help;

@@ -152,8 +152,10 @@ fn check(request: &BuildRequest, command: &str, status: ExitStatus) -> Result<()
 
 /// Reads the result, checks it, and replaces a core module by its component.
 fn finish(path: &Path) -> Result<(u64, Option<Adapter>), BuildError> {
-    let bytes = fs_err::read(path).map_err(BuildError::Io)?;
     let not_a_component = |source| BuildError::NotAComponent { path: path.to_path_buf(), source };
+    let length = fs_err::metadata(path).map_err(BuildError::Io)?.len();
+    washlib_component::check_length(length).map_err(|err| not_a_component(err.into()))?;
+    let bytes = fs_err::read(path).map_err(BuildError::Io)?;
     let encoded = washlib_component::encode(&bytes).map_err(not_a_component)?;
     if encoded.wrapped.is_some() {
         artifact::replace(path, &encoded.bytes).map_err(BuildError::Io)?;

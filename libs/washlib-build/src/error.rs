@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-use washlib_component::EncodeError;
+use washlib_component::{EncodeError, InvalidError};
 use washlib_config::Origin;
 
 /// Why a build gave no component. Each variant carries what a hint needs.
@@ -203,6 +203,9 @@ fn hint_for_artifact(path: &Path, source: &EncodeError) -> String {
         EncodeError::NoWorld | EncodeError::Unfit { .. } => {
             "build for `wasm32-wasip2`, or embed the component's world with wit-bindgen or `wasm-tools component embed`"
                 .to_owned()
+        }
+        EncodeError::Invalid(InvalidError::Excessive { .. }) => {
+            "no toolchain leaves such a component by itself: look at what the build puts together".to_owned()
         }
         EncodeError::Invalid(_) => format!("run `rm {}` and build again", path.display()),
         _ => "set `build.component_path` to the component that the command builds".to_owned(),

@@ -25,4 +25,9 @@ impl<T: Serialize> Envelope<T> {
     pub fn success(message: impl Into<String>, data: T) -> Self {
         Self { message: message.into(), success: true, data: Some(data), causes: Vec::new(), hints: Vec::new() }
     }
+
+    /// The envelope of a command that ran, and whose answer is no.
+    pub fn no(message: impl Into<String>, data: T) -> Self {
+        Self { success: false, ..Self::success(message, data) }
+    }
 }

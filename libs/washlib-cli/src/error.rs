@@ -15,6 +15,8 @@ pub enum ErrorKind {
     Usage,
     /// A person or a supervisor interrupted it: exit code 130.
     Interrupted,
+    /// The answer is no, and it has been printed as the result: exit code 1, nothing more is printed.
+    AnswerIsNo,
     /// Whoever read stdout has read enough: exit code 0, nothing is printed.
     ClosedPipe,
 }
@@ -24,7 +26,7 @@ impl ErrorKind {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::ClosedPipe => 0,
-            Self::Failure => 1,
+            Self::Failure | Self::AnswerIsNo => 1,
             Self::Usage => 2,
             Self::Interrupted => 130,
         }
@@ -53,6 +55,10 @@ impl CommandError {
     /// The command was interrupted and has cleaned up: exit code 130.
     pub fn interrupted() -> Self {
         Self::new(ErrorKind::Interrupted, "interrupted")
+    }
+
+    pub(crate) fn answer_is_no() -> Self {
+        Self::new(ErrorKind::AnswerIsNo, "the answer is no")
     }
 
     fn new(kind: ErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

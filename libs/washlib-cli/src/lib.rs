@@ -13,7 +13,7 @@ mod progress;
 mod runner;
 mod ui;
 
-pub use args::{ColorChoice, GlobalArgs, LogLevel, OutputFormat};
+pub use args::{ColorChoice, GlobalArgs, LogLevel, OutputFormat, RegistryArgs};
 pub use envelope::Envelope;
 pub use error::{CommandError, ErrorKind};
 pub use interrupt::{Interrupt, on_interrupt};

@@ -30,9 +30,17 @@ impl Progress {
 
     /// Shows how far the work is; with a total, as a bar.
     pub fn set_position(&self, position: u64, total: Option<u64>) {
+        self.set(position, total, "{spinner} {msg} [{bar:30}] {human_pos}/{human_len}");
+    }
+
+    /// Shows how many bytes have been transferred, and how fast; with a total, as a bar.
+    pub fn set_bytes(&self, position: u64, total: Option<u64>) {
+        self.set(position, total, "{spinner} {msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}");
+    }
+
+    fn set(&self, position: u64, total: Option<u64>, template: &str) {
         if self.bar.length() != total {
             if let Some(total) = total {
-                let template = "{spinner} {msg} [{bar:30}] {human_pos}/{human_len}";
                 // The template is ours and constant: an error would be a typing mistake, and a plain bar still helps.
                 self.bar
                     .set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));

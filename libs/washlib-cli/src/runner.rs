@@ -45,7 +45,7 @@ pub fn run_with_records<T: Tool, P>(
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
-            if err.kind() != ErrorKind::ClosedPipe {
+            if !matches!(err.kind(), ErrorKind::ClosedPipe | ErrorKind::AnswerIsNo) {
                 ui.error(&err);
             }
             ExitCode::from(err.kind().exit_code())

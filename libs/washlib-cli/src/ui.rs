@@ -73,6 +73,33 @@ impl Ui {
         if self.is_json() { self.document(&Envelope::success(message, data)) } else { self.text(text) }
     }
 
+    /// Prints the result of a command whose answer is no, as [`Ui::result`] would, and returns what it then ends with.
+    pub fn answer_no<T: Serialize>(&self, text: &str, message: &str, data: T) -> CommandError {
+        let printed = if self.is_json() { self.document(&Envelope::no(message, data)) } else { self.text(text) };
+        printed.err().unwrap_or_else(CommandError::answer_is_no)
+    }
+
+    /// Whether a person reads the result: stdout is a terminal, and text is wanted.
+    pub fn is_read_by_person(&self) -> bool {
+        !self.is_json() && io::stdout().is_terminal()
+    }
+
+    /// Prints bytes to stdout as they are.
+    ///
+    /// # Errors
+    ///
+    /// When stdout is a terminal, which binary data could upset, or cannot be written to.
+    pub fn bytes(&self, bytes: &[u8]) -> Result<(), CommandError> {
+        let stdout = io::stdout();
+        if stdout.is_terminal() {
+            return Err(CommandError::usage("a binary is not written to a terminal"));
+        }
+        let mut stdout = stdout.lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()?;
+        Ok(())
+    }
+
     /// Prints text to stdout, with a line feed at its end.
     ///
     /// # Errors
@@ -156,6 +183,49 @@ impl Ui {
         }
         let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt();
         answer.map(|answer| answer.unwrap_or(false)).map_err(|dialoguer::Error::IO(err)| err)
+    }
+
+    /// Lets a person choose one of `items`. `None` without a person at a terminal, and when they choose none.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal cannot be read; `Interrupted` on Ctrl-C.
+    pub fn select(&self, question: &str, items: &[String]) -> io::Result<Option<usize>> {
+        if !self.interactive || items.is_empty() {
+            return Ok(None);
+        }
+        let answer = dialoguer::Select::new().with_prompt(question).items(items).default(0).interact_opt();
+        answer.map_err(|dialoguer::Error::IO(err)| err)
+    }
+
+    /// Asks for a line of text. Without a person at a terminal there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal cannot be read; `Interrupted` on Ctrl-C.
+    pub fn ask(&self, question: &str) -> io::Result<Option<String>> {
+        if !self.interactive {
+            return Ok(None);
+        }
+        let answer = dialoguer::Input::<String>::new().with_prompt(question).interact_text();
+        answer.map(Some).map_err(|dialoguer::Error::IO(err)| err)
+    }
+
+    /// Asks for a secret, which the terminal does not show. Without a person at a terminal there is none. With
+    /// `repeated`, it is asked for twice and must be the same; an empty one is an answer too.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal cannot be read; `Interrupted` on Ctrl-C.
+    pub fn ask_secret(&self, question: &str, repeated: Option<&str>) -> io::Result<Option<String>> {
+        if !self.interactive {
+            return Ok(None);
+        }
+        let mut prompt = dialoguer::Password::new().with_prompt(question).allow_empty_password(true);
+        if let Some(again) = repeated {
+            prompt = prompt.with_confirmation(again, "they differ");
+        }
+        prompt.interact().map(Some).map_err(|dialoguer::Error::IO(err)| err)
     }
 
     /// Starts a progress bar, drawn only on a terminal and only when statuses are shown.

@@ -2,7 +2,9 @@
 //!
 //! Accepts every proposal that wasmparser knows: which of them a host runs is the host's to say.
 
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::{BinaryReaderError, Validator, WasmFeatures};
+
+use crate::{Excess, check_bounds};
 
 /// A WebAssembly binary that breaks its specification.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -22,26 +24,38 @@ pub enum InvalidError {
         /// Which rule is broken, in wasmparser's words.
         reason: String,
     },
+    /// It may be valid, but would take more stack, memory or time to find out than a file can be worth.
+    #[error("beyond what is accepted, at byte {offset:#x}: {excess}")]
+    Excessive {
+        /// Where the bound is passed.
+        offset: usize,
+        /// Which bound.
+        excess: Excess,
+    },
 }
 
-/// Validates a whole binary: a component with everything nested in it, or a core module.
+impl InvalidError {
+    /// What wasmparser says about a binary of this length.
+    pub(crate) fn of(err: &BinaryReaderError, length: usize) -> Self {
+        // wasmparser has no public kind for this; the text is checked by a test below.
+        if err.message().contains("unexpected end") {
+            Self::Truncated { offset: length }
+        } else {
+            Self::Malformed { offset: err.offset(), reason: err.message().to_owned() }
+        }
+    }
+}
+
+/// Validates a whole binary: a component with everything nested in it, or a core module. Takes no more stack, and not
+/// much more memory, than a binary within the bounds of [`check_bounds`] needs.
 ///
 /// # Errors
 ///
 /// The first rule that is broken, and where.
 pub fn validate(bytes: &[u8]) -> Result<(), InvalidError> {
-    match Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
-        Ok(_) => Ok(()),
-        Err(err) => {
-            let offset = err.offset();
-            // wasmparser has no public kind for this; the text is checked by a test below.
-            if err.message().contains("unexpected end") {
-                Err(InvalidError::Truncated { offset: bytes.len() })
-            } else {
-                Err(InvalidError::Malformed { offset, reason: err.message().to_owned() })
-            }
-        }
-    }
+    check_bounds(bytes)?;
+    let validated = Validator::new_with_features(WasmFeatures::all()).validate_all(bytes);
+    validated.map(drop).map_err(|err| InvalidError::of(&err, bytes.len()))
 }
 
 #[cfg(test)]
@@ -65,6 +79,7 @@ mod tests {
                 }
                 // A cut between two sections leaves a shorter component, valid or with something missing.
                 Ok(()) | Err(InvalidError::Malformed { .. }) => {}
+                Err(err @ InvalidError::Excessive { .. }) => panic!("{err}"),
             }
         }
         assert!(truncated > component.len() / 2, "{truncated} of {}", component.len());

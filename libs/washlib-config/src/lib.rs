@@ -42,6 +42,7 @@ pub use node::Format;
 pub use origin::{ConfigFile, Layer, Origin, Sourced};
 pub use project::{DiscoverError, ManifestKind, Project};
 pub use schema::{
-    Build, Component, Config, ConfigSource, DeclaredPort, Dev, EnvironmentLayer, Host, HostPlugin, New, Protocol,
-    PullPolicy, Registry, Secret, SecretSource, TrustRoots, Volume, Wit, WitInterface, Workload,
+    Build, Component, Config, ConfigSource, DeclaredPort, Dev, EnvironmentLayer, Host, HostPlugin, New, Oci,
+    OciRegistry, Protocol, PullPolicy, Registry, Secret, SecretSource, TrustRoots, VerificationRule, VerificationRules,
+    Volume, Wit, WitInterface, Workload,
 };

@@ -6,24 +6,17 @@
 
 mod builtin;
 mod cargo_name;
-mod cause;
-mod fetch;
-mod fetch_progress;
 mod folder;
 mod path_rules;
 mod plan;
 mod plan_builder;
 mod repository;
-mod repository_url;
 mod source;
 mod write;
 
 pub use builtin::{BuiltinTemplate, list};
 pub use cargo_name::CargoNameError;
-pub use cause::Cause;
-pub use fetch_progress::{FetchProgress, SilentProgress};
 pub use plan::{Contents, Entry, EntryKind, Plan, PlanError, PlanRequest, SkipReason, Skipped, plan};
-pub use repository::RepositoryError;
-pub use repository_url::RepositoryUrl;
 pub use source::{Source, SourceError};
+pub use washlib_git::{Cause, FetchProgress, RepositoryError, RepositoryUrl, SilentProgress};
 pub use write::{WriteError, check_absent, write};

@@ -12,9 +12,9 @@ use std::sync::atomic::AtomicBool;
 use rustix::fs::OFlags;
 use thiserror::Error;
 
-use crate::cause::without_control_characters;
-use crate::repository::TemplateObjects;
-use crate::{CargoNameError, FetchProgress, RepositoryError, Source, builtin, fetch, folder, repository};
+use washlib_git::{BlobId, FetchProgress, Objects, RepositoryError, without_control_characters};
+
+use crate::{CargoNameError, Source, builtin, folder, repository};
 
 /// What is wanted of a template.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +27,24 @@ pub struct PlanRequest<'a> {
     pub git_ref: Option<&'a str>,
 }
 
+/// What is wrong with the template itself has errors of its own.
+impl From<RepositoryError> for PlanError {
+    fn from(err: RepositoryError) -> Self {
+        match err {
+            RepositoryError::Interrupted => Self::Interrupted,
+            RepositoryError::NoSuchFolder { path } => Self::NoSuchSubfolder { path },
+            RepositoryError::UnsafeName { name } => Self::UnsafePath { path: name },
+            err => Self::Repository(err),
+        }
+    }
+}
+
 /// The files of a project to be.
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) entries: Vec<Entry>,
     pub(crate) skipped: Vec<Skipped>,
-    pub(crate) objects: Option<TemplateObjects>,
+    pub(crate) objects: Option<Objects>,
 }
 
 /// One file, folder or link of a plan.
@@ -73,7 +85,7 @@ pub enum Contents {
     /// A file of the template's folder.
     File(PathBuf),
     /// An object of the template's repository.
-    Blob(gix::ObjectId),
+    Blob(BlobId),
 }
 
 /// Something of the template that does not become part of the project.
@@ -175,7 +187,7 @@ pub enum PlanError {
     Read(#[from] io::Error),
     /// A repository that cannot be reached or read.
     #[error(transparent)]
-    Repository(#[from] RepositoryError),
+    Repository(RepositoryError),
     /// Someone asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -198,18 +210,17 @@ pub fn plan(
         Source::Folder(path) => folder::plan(path, &subfolder, interrupted),
         Source::LocalRepository(path) => {
             progress.message("Reading the template");
-            let objects = repository::open_local(path, request.git_ref)?;
+            let objects = washlib_git::open_local(path, request.git_ref)?;
             repository::plan(objects, &subfolder, interrupted)
         }
         Source::RemoteRepository(url) => {
-            let objects = fetch::fetch(url, request.git_ref, progress, interrupted)?;
+            let objects = washlib_git::fetch(url, request.git_ref, progress, interrupted)?;
             progress.message("Reading the template");
             repository::plan(objects, &subfolder, interrupted)
         }
     }
     .map_err(|err| match err {
         PlanError::Empty if !subfolder.as_os_str().is_empty() => PlanError::NoSuchSubfolder { path: subfolder },
-        PlanError::Repository(RepositoryError::Interrupted) => PlanError::Interrupted,
         err => err,
     })
 }

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use washlib_git::Objects;
+
 use crate::path_rules::{PathVerdict, find_collision, judge_path, stays_inside};
 use crate::plan::{Contents, Entry, EntryKind, Plan, PlanError, SkipReason, Skipped};
-use crate::repository::TemplateObjects;
 
 /// How many files and folders a template may have.
 pub(crate) const MAX_ENTRIES: usize = 10_000;
@@ -74,7 +75,7 @@ impl PlanBuilder {
     }
 
     /// The plan, or why there can be none.
-    pub(crate) fn finish(mut self, objects: Option<TemplateObjects>) -> Result<Plan, PlanError> {
+    pub(crate) fn finish(mut self, objects: Option<Objects>) -> Result<Plan, PlanError> {
         self.drop_links_that_leave();
         if !self.entries.iter().any(|entry| !matches!(entry.kind, EntryKind::Folder)) {
             return Err(PlanError::Empty);

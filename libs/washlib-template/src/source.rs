@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::cause::{Cause, without_control_characters};
-use crate::{RepositoryUrl, builtin};
+use washlib_git::{Cause, RepositoryUrl, UrlError, without_control_characters};
+
+use crate::builtin;
 
 /// Where a template is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -173,15 +174,11 @@ fn scheme(given: &str) -> Option<&str> {
 }
 
 fn remote(given: &str) -> Result<Source, SourceError> {
-    let url = parse_url(given)?;
-    let unsafe_part = url.host().is_some_and(|host| host.starts_with('-'))
-        || url.user().is_some_and(|user| user.starts_with('-'))
-        || url.path.starts_with(b"-");
-    let public = RepositoryUrl::new(url);
-    if unsafe_part {
-        Err(SourceError::UnsafeUrl { url: public.to_string() })
-    } else {
-        Ok(Source::RemoteRepository(public))
+    match RepositoryUrl::parse(given, &shown(given)) {
+        Ok(url) => Ok(Source::RemoteRepository(url)),
+        Err(UrlError::Unsafe { url }) => Err(SourceError::UnsafeUrl { url }),
+        Err(UrlError::Malformed(source)) => Err(SourceError::Malformed { given: shown(given), source }),
+        Err(other) => Err(SourceError::Malformed { given: shown(given), source: Cause::text(other.to_string()) }),
     }
 }
 

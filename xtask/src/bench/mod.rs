@@ -4,7 +4,10 @@
 
 mod front_end;
 mod host;
+mod inspect;
+mod oci;
 mod samples;
+mod wit;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -21,6 +24,12 @@ enum Bench {
     FrontEnd(front_end::Options),
     /// `wash-host run` beside `wasmtime serve`
     Host(host::Options),
+    /// `wash wit` beside wkg, which is built first; needs `docker-registry`
+    Wit(wit::Options),
+    /// `wash oci` beside curl, skopeo and wkg
+    Oci(oci::Options),
+    /// `wash-inspect` beside `wasm-tools component wit`
+    Inspect(inspect::Options),
 }
 
 /// Runs one bench.
@@ -28,5 +37,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.bench {
         Bench::FrontEnd(options) => front_end::run(options),
         Bench::Host(options) => host::run(options),
+        Bench::Wit(options) => wit::run(options),
+        Bench::Oci(options) => oci::run(options),
+        Bench::Inspect(options) => inspect::run(options),
     }
 }

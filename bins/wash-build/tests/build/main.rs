@@ -4,9 +4,11 @@
 
 mod cargo_projects;
 mod config_errors;
+mod fetching;
 mod finding;
 mod fixtures;
 mod freshness;
+mod hostile;
 mod interruption;
 mod json;
 mod layers;

@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use crate::connection::{Answer, Connection};
+use washlib_test::hostile::{nested_components, nested_types};
+
 use crate::project::{Project, config, greeting};
 use crate::server::Server;
 
@@ -86,6 +88,20 @@ fn a_truncated_component_keeps_the_last_version() {
     project.choose("half");
     let event = expect_failure(&mut server);
     assert_has(&text(&event), "app.wasm");
+    expect_recovery(server, &project);
+}
+
+/// The validator would overflow the stack with the first, and take more than a gigabyte for the second.
+#[test]
+fn a_component_that_asks_for_too_much_keeps_the_last_version() {
+    let project = Project::new();
+    let mut server = Server::start(&project);
+    project.offer("types", nested_types(0x42, 1_000));
+    project.choose("types");
+    assert_has(&text(&expect_failure(&mut server)), "types are nested more than 100 deep");
+    project.offer("components", nested_components(5_000));
+    project.choose("components");
+    assert_has(&text(&expect_failure(&mut server)), "components are nested more than 100 deep");
     expect_recovery(server, &project);
 }
 

@@ -21,8 +21,8 @@ pub(crate) use self::object::Documents;
 use self::reader::{Field, Origin};
 pub(crate) use self::resolve::Settings;
 
-/// The largest file that is read, in bytes; a cluster takes about one MiB per document.
-const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;
+/// The largest file that is read, in bytes: some ten thousand documents, of which a cluster takes about one MiB each.
+const MAX_FILE_SIZE: u64 = 32 * 1024 * 1024;
 
 /// Something in a document that has no effect on this host.
 #[derive(Clone, Debug, Eq, PartialEq)]

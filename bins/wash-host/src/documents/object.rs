@@ -2,7 +2,8 @@
 //!
 //! `metadata` alone is read leniently: clusters and tools write much into it that concerns nobody else.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use washlib_config::tree;
 
@@ -28,6 +29,8 @@ const LIST_DEPTH: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
     pub(super) workloads: Vec<WorkloadDocument>,
+    /// Where each workload stands.
+    known: HashMap<Key, Origin>,
     pub(super) artifacts: BTreeMap<Key, Placed<String>>,
     pub(super) sets: ValueSets,
     pub(super) warnings: Warnings,
@@ -160,9 +163,11 @@ impl Documents {
         table.finish()?;
         let Metadata { namespace, name, mut annotations } = metadata;
         // A host knows workloads by namespace and name alone.
-        let same = |other: &&WorkloadDocument| other.namespace == namespace && other.name == name;
-        if let Some(first) = self.workloads.iter().find(same) {
-            return Err(DocumentError::Duplicate { origin, kind, name, first: first.origin.clone() });
+        match self.known.entry((namespace.clone(), name.clone())) {
+            Entry::Vacant(vacant) => _ = vacant.insert(origin.clone()),
+            Entry::Occupied(first) => {
+                return Err(DocumentError::Duplicate { origin, kind, name, first: first.get().clone() });
+            }
         }
         annotations.extend(template.annotations);
         let Template { replicas, spec, artifacts, .. } = template;

@@ -1,8 +1,9 @@
 //! From documents to the requests that a host understands: references followed, images read, paths checked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Component as PathPart, Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use wash_runtime::types::{
@@ -17,10 +18,13 @@ use super::reader::Placed;
 use super::spec::{ComponentSpec, HostInterfaceSpec, MountSpec, ResourcesSpec, ServiceSpec, VolumeSpec};
 use super::values::ValueSets;
 use super::{Warning, Warnings};
+use crate::startable::{ComponentFiles, Reading, Startable, check_file};
 
 /// What the command line says about all documents.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
+    /// When components are read.
+    pub(crate) reading: Reading,
     /// Files to take instead of registry images.
     pub(crate) images: BTreeMap<String, PathBuf>,
     /// Directories that documents may use, and everything below them; absolute, without symbolic links.
@@ -31,16 +35,14 @@ pub(crate) struct Settings {
 
 impl Documents {
     /// The workloads to start, in the order of the documents, with what is to be told about them.
-    pub(crate) fn resolve(
-        mut self,
-        settings: &Settings,
-    ) -> Result<(Vec<WorkloadStartRequest>, Vec<Warning>), DocumentError> {
+    pub(crate) fn resolve(mut self, settings: &Settings) -> Result<(Vec<Startable>, Vec<Warning>), DocumentError> {
         let mut resolver = Resolver {
             settings,
             sets: &self.sets,
             artifacts: &self.artifacts,
             warnings: &mut self.warnings,
-            files: HashMap::new(),
+            read: HashMap::new(),
+            checked: HashSet::new(),
         };
         let mut resolved = Vec::new();
         for document in self.workloads {
@@ -60,15 +62,18 @@ struct Resolver<'a> {
     artifacts: &'a BTreeMap<super::values::Key, Placed<String>>,
     warnings: &'a mut Warnings,
     /// Components that were read already: workloads often share one.
-    files: HashMap<PathBuf, Bytes>,
+    read: HashMap<PathBuf, Bytes>,
+    /// Components that were found to be there, and are read later.
+    checked: HashSet<Arc<Path>>,
 }
 
 impl Resolver<'_> {
-    fn workload(&mut self, document: WorkloadDocument) -> Result<WorkloadStartRequest, DocumentError> {
+    fn workload(&mut self, document: WorkloadDocument) -> Result<Startable, DocumentError> {
         let WorkloadDocument { namespace, name, annotations, spec, artifacts, .. } = document;
+        let mut files = ComponentFiles::default();
         let mut components = Vec::new();
         for component in spec.components {
-            components.push(self.component(component, &namespace, &artifacts)?);
+            components.push(self.component(component, &namespace, &artifacts, &mut files)?);
         }
         let service = spec.service.map(|service| self.service(service, &namespace)).transpose()?;
         let mut host_interfaces = Vec::new();
@@ -86,7 +91,9 @@ impl Resolver<'_> {
             volumes,
         };
         let workload_id = format!("{namespace}/{name}");
-        Ok(WorkloadStartRequest { workload_id, workload })
+        let request = WorkloadStartRequest { workload_id, workload };
+        let files = (self.settings.reading == Reading::OnDemand).then_some(files);
+        Ok(Startable { request, files })
     }
 
     fn component(
@@ -94,6 +101,7 @@ impl Resolver<'_> {
         component: ComponentSpec,
         namespace: &str,
         artifacts: &[(Placed<String>, Placed<String>)],
+        files: &mut ComponentFiles,
     ) -> Result<Component, DocumentError> {
         let ComponentSpec { name, image, pool_size, max_invocations, resources } = component;
         let artifact =
@@ -102,9 +110,16 @@ impl Resolver<'_> {
             Some((_, reference)) => self.artifact(reference, namespace)?,
             None => image,
         };
+        let bytes = match self.settings.reading {
+            Reading::AtStart => self.image(&image)?,
+            Reading::OnDemand => {
+                files.add(&name.value, self.image_on_demand(&image)?);
+                Bytes::new()
+            }
+        };
         Ok(Component {
             name: name.value,
-            bytes: self.image(&image)?,
+            bytes,
             digest: None,
             local_resources: self.resources(resources, namespace)?,
             pool_size,
@@ -208,25 +223,40 @@ impl Resolver<'_> {
     }
 
     fn image(&mut self, image: &Placed<String>) -> Result<Bytes, DocumentError> {
-        let given = self.settings.images.get(&image.value).cloned();
-        let Some(path) = given.or_else(|| local_path(&image.value, image.origin.file())) else {
-            return Err(DocumentError::Registry {
-                origin: image.origin.clone(),
-                field: image.field.clone(),
-                image: image.value.clone(),
-            });
-        };
-        if let Some(bytes) = self.files.get(&path) {
+        let path = self.image_path(image)?;
+        if let Some(bytes) = self.read.get(&path) {
             return Ok(bytes.clone());
         }
-        let bytes = fs_err::read(&path).map(Bytes::from).map_err(|source| DocumentError::Image {
-            origin: image.origin.clone(),
-            field: image.field.clone(),
-            source,
-        })?;
-        self.files.insert(path, bytes.clone());
+        let bytes = fs_err::read(&path).map(Bytes::from).map_err(|source| unreadable(image, source))?;
+        self.read.insert(path, bytes.clone());
         Ok(bytes)
     }
+
+    /// The file of an image that is read later: it is there, and begins like a component.
+    fn image_on_demand(&mut self, image: &Placed<String>) -> Result<Arc<Path>, DocumentError> {
+        // The folder that it is relative to may be another by then.
+        let path = std::path::absolute(self.image_path(image)?).map_err(|source| unreadable(image, source))?;
+        if let Some(path) = self.checked.get(path.as_path()) {
+            return Ok(Arc::clone(path));
+        }
+        check_file(&path).map_err(|source| unreadable(image, source))?;
+        let path: Arc<Path> = path.into();
+        self.checked.insert(Arc::clone(&path));
+        Ok(path)
+    }
+
+    fn image_path(&self, image: &Placed<String>) -> Result<PathBuf, DocumentError> {
+        let given = self.settings.images.get(&image.value).cloned();
+        given.or_else(|| local_path(&image.value, image.origin.file())).ok_or_else(|| DocumentError::Registry {
+            origin: image.origin.clone(),
+            field: image.field.clone(),
+            image: image.value.clone(),
+        })
+    }
+}
+
+fn unreadable(image: &Placed<String>, source: io::Error) -> DocumentError {
+    DocumentError::Image { origin: image.origin.clone(), field: image.field.clone(), source }
 }
 
 /// The file that an image names, relative to its document; none for a registry's reference.

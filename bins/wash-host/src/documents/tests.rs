@@ -33,6 +33,7 @@ fn resolve_with(text: &str, mut settings: Settings) -> Result<(Vec<WorkloadStart
         Some(hint) => format!("{err} | {hint}"),
         None => err.to_string(),
     })?;
+    let requests = requests.into_iter().map(|startable| startable.request).collect();
     Ok((requests, warnings.iter().map(ToString::to_string).collect()))
 }
 
@@ -164,7 +165,7 @@ fn an_image_is_relative_to_its_document() {
         let path = folder.join("w.yaml");
         fs_err::write(&path, workload(&format!("components: [{{name: a, image: {image}}}]"))).unwrap();
         let (requests, _) = Documents::load(&[path]).unwrap().resolve(&Settings::default()).unwrap();
-        assert_eq!(&requests[0].workload.components[0].bytes[..], b"here", "{image}");
+        assert_eq!(&requests[0].request.workload.components[0].bytes[..], b"here", "{image}");
     }
 }
 

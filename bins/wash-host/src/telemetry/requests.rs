@@ -5,10 +5,10 @@
 use std::time::Instant;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use opentelemetry::metrics::Histogram;
-use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
-use opentelemetry::trace::{Span as _, SpanBuilder, SpanKind, Status, Tracer as _};
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+use opentelemetry::trace::{Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, Span};
@@ -69,6 +69,16 @@ fn method(method: &Method) -> &'static str {
 }
 
 impl ObservedRequest for Observed {
+    /// The guest's own requests belong to the span of the request that it answers.
+    fn propagate(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(span) = &self.span {
+            let context = Context::new().with_remote_span_context(span.span_context().clone());
+            TraceContextPropagator::new().inject_context(&context, &mut InjectedHeaders(&mut headers));
+        }
+        headers
+    }
+
     fn end(mut self: Box<Self>, outcome: RequestOutcome, status: StatusCode) {
         let status_code = KeyValue::new("http.response.status_code", i64::from(status.as_u16()));
         let error = match outcome {
@@ -87,6 +97,21 @@ impl ObservedRequest for Observed {
             self.attributes.push(status_code);
             self.attributes.extend(error);
             durations.record(self.begun.elapsed().as_secs_f64(), &self.attributes);
+        }
+    }
+}
+
+/// Where the trace is named to which a guest's own request belongs.
+struct InjectedHeaders<'a>(&'a mut HeaderMap);
+
+impl Injector for InjectedHeaders<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        // A trace without state has an empty one.
+        if value.is_empty() {
+            return;
+        }
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
         }
     }
 }

@@ -9,6 +9,7 @@ mod components;
 mod documents;
 mod guests;
 mod invoking;
+mod lazy;
 mod projects;
 mod refusing;
 mod server;

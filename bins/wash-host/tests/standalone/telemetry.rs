@@ -134,6 +134,57 @@ fn all_signals_over_grpc_under_another_name() {
     ]);
 }
 
+/// A server that answers one request, and tells its head.
+fn upstream() -> (SocketAddr, Receiver<String>) {
+    use std::io::{Read as _, Write as _};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, heads) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        _ = sender.send(String::from_utf8(head).unwrap());
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nup").unwrap();
+    });
+    (address, heads)
+}
+
+#[test]
+fn a_guests_own_requests_belong_to_the_trace() {
+    let collector = Collector::start();
+    let endpoint = format!("http://{}", collector.address);
+    for variable in [Some(("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)), None] {
+        let is_on = variable.is_some();
+        let sandbox =
+            variable.into_iter().fold(Sandbox::new(), |sandbox, (name, value)| sandbox.with_variable(name, value));
+        guests::place(&sandbox, &guests::probe(), "probe.wasm");
+        let server = Server::start(&sandbox, &["probe.wasm"]);
+        let (upstream, heads) = upstream();
+        let lines =
+            format!("traceparent: 00-{TRACE}-{PARENT}-01\r\ntracestate: vendor=x\r\nx-target: http://{upstream}/\r\n");
+        let answer = request_with(server.address.unwrap(), "GET", "host.example", "/fetch", &lines);
+        assert_eq!((answer.status, answer.body.as_str()), (200, "up"));
+        let head = heads.recv_timeout(PATIENCE).unwrap();
+        let parent = head.lines().find_map(|line| line.strip_prefix("traceparent: "));
+        match parent {
+            Some(parent) => {
+                let parts: Vec<_> = parent.split('-').collect();
+                assert_eq!((parts[1], parts[3]), (TRACE, "01"), "{head}");
+                // The span of the host, not that of whoever asked it.
+                assert_ne!(parts[2], PARENT);
+                assert!(is_on && head.contains("tracestate: vendor=x"), "{head}");
+            }
+            None => assert!(!is_on, "{head}"),
+        }
+        server.stop();
+    }
+}
+
 #[test]
 fn nothing_is_sent_when_it_is_switched_off() {
     let collector = Collector::start();

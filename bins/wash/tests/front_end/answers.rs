@@ -32,6 +32,7 @@ Commands:
   build       Build a WebAssembly component from a project
   dev         Build a component, serve it, and swap it in when its source changes
   completion  Print a completion script for a shell
+  drain       Clean the caches that tools keep
   help        Print this help, or that of a command
 
 Other commands found:
@@ -86,7 +87,7 @@ fn help_offers_only_what_is_installed() {
     let help = sandbox.wash().output();
     let commands = help.stdout().split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let names: Vec<&str> = commands.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(names, ["build", "completion", "help"]);
+    assert_eq!(names, ["build", "completion", "drain", "help"]);
     assert!(!help.stdout().contains("Other commands"));
 }
 
@@ -116,6 +117,33 @@ Exit status:
 "#]]
     );
     assert_eq!(sandbox.wash().args(["completion", "--help"]).output().stdout(), help.stdout());
+}
+
+#[test]
+fn help_of_drain() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.wash().args(["help", "drain"]).output();
+    assert!(help.stdout().contains("Usage: wash drain <CACHE>"), "{}", help.stdout());
+    assert_eq!(sandbox.wash().args(["drain", "--help"]).output().stdout(), help.stdout());
+}
+
+#[test]
+fn draining_is_left_to_the_tools() {
+    let sandbox = Sandbox::new();
+    sandbox.tool("bin/wash-oci");
+    sandbox.tool("path/wash-host");
+    let one = sandbox.wash().args(["-o", "text", "drain", "oci"]).output();
+    assert_eq!(one.stdout(), "bin/wash-oci\n-o\ntext\ncache\nclean\n");
+    let all = sandbox.wash().args(["drain", "all"]).output();
+    assert_eq!(all.stdout(), "oci: bin/wash-oci\ncache\nclean\nhost: path/wash-host\ncache\nclear\n");
+    sandbox.script("bin/wash-oci", "echo '{\"success\": true}'");
+    sandbox.script("path/wash-host", "echo '{\"success\": true}'");
+    let json = sandbox.wash().args(["drain", "all", "-o", "json"]).output();
+    assert!(json.stdout().contains(r#""result": {"success": true}"#), "{}", json.stdout());
+    sandbox.script("path/wash-host", "exit 3");
+    assert!(sandbox.wash().args(["drain", "all"]).output().stderr(3).contains("`host` could not be drained"));
+    assert!(sandbox.wash().args(["drain", "moat"]).output().stderr(2).contains("possible values: all, host, oci"));
+    assert!(sandbox.wash().args(["drain"]).output().stderr(2).contains("needs the name of a cache"));
 }
 
 #[test]

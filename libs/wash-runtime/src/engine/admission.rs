@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::schedule::Schedule;
 
 /// So many wait for each that runs.
 const LINE_PER_PLACE: usize = 16;
@@ -26,7 +29,8 @@ struct Places {
 }
 
 /// The line is full, or it did not move for too long.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, Error)]
+#[error("the component has as many requests as it may")]
 pub(crate) struct Busy;
 
 impl Admission {
@@ -45,14 +49,16 @@ impl Admission {
         self.places.is_none()
     }
 
-    /// Waits for a place; `None` where there is no limit.
-    pub(crate) async fn admit(&self) -> Result<Option<OwnedSemaphorePermit>, Busy> {
+    /// Waits for a place, at most until the invocation's time is over; `None` where there is no limit.
+    pub(crate) async fn admit_within(&self, schedule: &Schedule) -> Result<Option<OwnedSemaphorePermit>, Busy> {
         let Some(places) = &self.places else { return Ok(None) };
         if let Ok(place) = Arc::clone(&places.free).try_acquire_owned() {
             return Ok(Some(place));
         }
         let _waiting = places.line_up()?;
-        match tokio::time::timeout(PATIENCE, Arc::clone(&places.free).acquire_owned()).await {
+        let patience = Instant::now() + PATIENCE;
+        let patience = schedule.deadline().map_or(patience, |deadline| deadline.min(patience));
+        match tokio::time::timeout_at(patience.into(), Arc::clone(&places.free).acquire_owned()).await {
             Ok(Ok(place)) => Ok(Some(place)),
             Ok(Err(_)) | Err(_) => Err(Busy),
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
+use washlib_component::InvalidError;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
@@ -34,6 +35,10 @@ pub enum CompileError {
     /// The bytes start like a component, but break the format's rules or use a feature that the engine lacks.
     #[error("not a valid component")]
     Invalid(#[source] Box<dyn Error + Send + Sync>),
+    /// The bytes may be a component, but one that would take the host's stack, memory or time to compile: nested too
+    /// deep, or made of too many parts.
+    #[error("too complex to be compiled")]
+    TooComplex(#[source] Box<dyn Error + Send + Sync>),
     /// The code was compiled, but the system does not let it be executed.
     #[error("cannot load the compiled code")]
     Load(#[source] Box<dyn Error + Send + Sync>),
@@ -153,8 +158,8 @@ impl Engine {
         bytes: &[u8],
         digest: ComponentDigest,
     ) -> Result<(Component, CodeOrigin), CompileError> {
-        let invalid = |err: wasmtime::Error| CompileError::Invalid(err.into());
         let Some(cache) = &self.code.cache else {
+            check_bounds(bytes)?;
             let component = Component::from_binary(self.inner(), bytes).map_err(invalid)?;
             return Ok((component, CodeOrigin::Compiled));
         };
@@ -162,6 +167,7 @@ impl Engine {
         if let Some(component) = cache.load(self.inner(), &key) {
             return Ok((component, CodeOrigin::Cache));
         }
+        check_bounds(bytes)?;
         let code = TrustedCode::compile(self.inner(), bytes).map_err(invalid)?;
         // Code that is mapped from its file takes memory that the system can take back and that processes share.
         let component = match cache.store(self.inner(), &key, (digest, bytes.len()), &code) {
@@ -192,6 +198,18 @@ fn check_preamble(bytes: &[u8]) -> Result<(), CompileError> {
         return Err(CompileError::CoreModule);
     }
     Ok(())
+}
+
+/// The compiler trusts that somebody has looked: it recurses and grows as the bytes ask.
+fn check_bounds(bytes: &[u8]) -> Result<(), CompileError> {
+    washlib_component::check_bounds(bytes).map_err(|err| match err {
+        InvalidError::Excessive { .. } => CompileError::TooComplex(err.into()),
+        err => CompileError::Invalid(err.into()),
+    })
+}
+
+fn invalid(err: wasmtime::Error) -> CompileError {
+    CompileError::Invalid(err.into())
 }
 
 impl CompiledComponent {

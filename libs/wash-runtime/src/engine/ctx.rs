@@ -7,12 +7,14 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use wasmtime::component::{Instance, Linker, ResourceTable};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::files;
+use super::headers::{self, HeaderBytes};
 use super::linked::{Item, Linked, Role};
 use super::memory::BudgetShare;
 use super::outgoing::OutgoingHooks;
@@ -25,6 +27,9 @@ const EPOCHS_BEFORE_YIELD: u64 = 1;
 
 /// Calls from sibling to sibling that may stand on one another. Each of them takes a stack of its own.
 pub(super) const MAX_CALL_DEPTH: usize = 32;
+
+/// Bytes that an entry of a table takes: a reference.
+const TABLE_ENTRY: usize = size_of::<usize>();
 
 /// Resources that the host keeps for a component's invocation. One beyond is a trap.
 const MAX_COMPONENT_RESOURCES: usize = 20_000;
@@ -47,8 +52,13 @@ pub struct Ctx {
     pub(super) open_files: u64,
     /// Calls between siblings, each in a store of its own, that have led to this store.
     pub(super) depth: usize,
+    /// Whether the workload's service waits for what happens in this store.
+    for_service: bool,
     table: ResourceTable,
     http: WasiHttpCtx,
+    pub(super) headers: HeaderBytes,
+    /// What names the trace that the invocation belongs to, for requests that it sends.
+    trace: Option<Arc<HeaderMap>>,
     memory: BudgetShare,
 }
 
@@ -106,8 +116,27 @@ impl Ctx {
         self.schedule = schedule;
     }
 
+    /// Names the trace that the invocation belongs to.
+    pub(crate) fn set_trace(&mut self, trace: Option<Arc<HeaderMap>>) {
+        self.trace = trace;
+    }
+
+    /// Takes more of the memory that all guests have together.
+    pub(super) fn grow_memory(&mut self, bytes: usize) -> bool {
+        self.memory.grow(bytes)
+    }
+
     pub(super) fn linked(&self) -> &Arc<Linked> {
         &self.linked
+    }
+
+    /// Whether the workload's service waits for what happens in this store, or runs in it.
+    pub(super) fn works_for_service(&self) -> bool {
+        self.for_service
+    }
+
+    pub(super) fn work_for_service(&mut self) {
+        self.for_service = true;
     }
 
     pub(super) fn item(&self) -> &Item {
@@ -134,6 +163,16 @@ impl Ctx {
 
     pub(crate) fn set_instance(&mut self, index: usize, instance: Instance) {
         self.instances.push((index, instance));
+    }
+
+    /// Whether the active item may have so many bytes more.
+    fn take_memory(&mut self, more: usize) -> bool {
+        let used = self.active.memory_used.saturating_add(more);
+        if self.item().memory_limit.is_some_and(|limit| used > limit) || !self.memory.grow(more) {
+            return false;
+        }
+        self.active.memory_used = used;
+        true
     }
 
     /// Decides what happens to a guest that meets the end of an epoch.
@@ -170,7 +209,7 @@ impl ItemState {
         Ok(Self {
             index,
             wasi: item.new_wasi()?,
-            outgoing: OutgoingHooks(Arc::clone(&item.outgoing)),
+            outgoing: OutgoingHooks::new(Arc::clone(&item.outgoing)),
             sockets: SocketsCtx::new(Arc::clone(&linked.network), role, linked.name_lookup.clone()),
             memory_used: 0,
         })
@@ -185,6 +224,7 @@ impl WasiView for Ctx {
 
 impl WasiHttpView for Ctx {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.active.outgoing.follow(self.trace.as_ref());
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.active.outgoing }
     }
 }
@@ -195,21 +235,15 @@ impl SocketsView for Ctx {
     }
 }
 
-/// Keeps the sum of an item's memories under its limit, and all guests under the engine's. Beyond either the guest's
+/// Keeps the sum of an item's memories and tables under its limit, and all guests under the engine's. Beyond either the guest's
 /// own request for memory fails, which it may handle.
 impl ResourceLimiter for Ctx {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        let used = self.active.memory_used.saturating_add(more);
-        if self.item().memory_limit.is_some_and(|limit| used > limit) || !self.memory.grow(more) {
-            return Ok(false);
-        }
-        self.active.memory_used = used;
-        Ok(true)
+        Ok(self.take_memory(desired.saturating_sub(current)))
     }
 
-    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(true)
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.take_memory(desired.saturating_sub(current).saturating_mul(TABLE_ENTRY)))
     }
 }
 
@@ -220,6 +254,7 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Ctx>>
     sockets::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     files::limit(&mut linker)?;
+    headers::limit(&mut linker)?;
     Ok(linker)
 }
 
@@ -240,8 +275,11 @@ pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedu
         callers: Vec::new(),
         open_files: 0,
         depth: 0,
+        for_service: linked.item(index).role == Role::Service,
         table,
         http: WasiHttpCtx::new(),
+        headers: HeaderBytes::default(),
+        trace: None,
         memory: BudgetShare::new(Arc::clone(engine.memory_budget())),
     };
     let mut store = Store::new(engine.inner(), ctx);

@@ -11,8 +11,10 @@ use wasmtime::component::InstancePre;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
+use super::admission::Admission;
 use super::outgoing::Outgoing;
 use super::schedule::CpuShare;
+use super::service_calls::ServiceCalls;
 use super::sockets::{NameLookup, VirtualNetwork};
 use super::{CompiledComponent, Ctx, Engine};
 use crate::host::guest_output::GuestStreams;
@@ -34,6 +36,8 @@ pub(crate) struct Linked {
     pub(crate) items: Vec<Item>,
     /// The item that answers HTTP requests.
     pub(crate) handler: Option<Handler>,
+    /// The line before a service that is called instead of run.
+    pub(crate) service_calls: Option<ServiceCalls>,
     /// Loopback, as the workload sees it.
     pub(crate) network: Arc<VirtualNetwork>,
     /// Names that the workload may resolve.
@@ -80,6 +84,8 @@ pub(crate) struct Item {
     pub(crate) output: GuestStreams,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) bindings: Bindings,
+    /// How many of its invocations run at once.
+    pub(crate) admission: Admission,
     pub(crate) pre: InstancePre<Ctx>,
     /// While this is held, workloads of the same bytes share the code.
     pub(crate) _code: CompiledComponent,
@@ -93,7 +99,7 @@ pub(crate) struct Mount {
 }
 
 impl Linked {
-    pub(super) fn item(&self, index: usize) -> &Item {
+    pub(crate) fn item(&self, index: usize) -> &Item {
         &self.items[index]
     }
 

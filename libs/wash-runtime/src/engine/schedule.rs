@@ -43,15 +43,23 @@ pub(super) enum Epoch {
 }
 
 impl Schedule {
+    /// For an invocation that begins now.
     pub(crate) fn new(timeout: Option<Duration>) -> Self {
+        Self::since(Instant::now(), timeout)
+    }
+
+    /// For an invocation whose time has begun already.
+    pub(crate) fn since(started: Instant, timeout: Option<Duration>) -> Self {
         let schedule = Self {
-            started: Instant::now(),
+            started,
             timeout,
             deadline: AtomicU64::new(NO_DEADLINE),
             epochs: AtomicU32::new(0),
             resumed: AtomicI64::new(0),
         };
-        schedule.extend();
+        if let Some(timeout) = timeout {
+            schedule.deadline.store(milliseconds(timeout), Ordering::Relaxed);
+        }
         schedule
     }
 

@@ -64,6 +64,27 @@ enum Place {
     Fresh,
 }
 
+/// What a sibling's call takes over from the store that it comes from.
+pub(super) struct Caller {
+    linked: Arc<Linked>,
+    schedule: Arc<Schedule>,
+    /// Stores of their own that calls between siblings have led through.
+    depth: usize,
+    /// Whether the workload's service waits for the call.
+    for_service: bool,
+}
+
+impl Caller {
+    pub(super) fn of(ctx: &Ctx) -> Self {
+        Self {
+            linked: Arc::clone(ctx.linked()),
+            schedule: Arc::clone(ctx.schedule()),
+            depth: ctx.depth,
+            for_service: ctx.works_for_service(),
+        }
+    }
+}
+
 /// A chain of calls between siblings has become too long.
 #[derive(Debug, thiserror::Error)]
 #[error("more than {MAX_CALL_DEPTH} calls between components stand on one another")]
@@ -79,11 +100,8 @@ struct CallsInCircle {
 /// Defines a sibling's interface in the linker of the component that imports it.
 pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterface<'_>) -> wasmtime::Result<()> {
     let engine = sibling.component.engine();
-    let (importer, import) = sibling.imported;
-    let imported = interface(importer.component_type().get_import(engine, import).map(|import| import.ty), import)?;
-    let component_type = sibling.component.component_type();
-    let exported = component_type.get_export(engine, sibling.export).map(|export| export.ty);
-    let exported = interface(exported, sibling.export)?;
+    let imported = imported_interface(sibling)?;
+    let exported = exported_interface(sibling)?;
     let Some(parent) = sibling.component.get_export_index(None, sibling.export) else {
         wasmtime::bail!("`{}` is not exported", sibling.export);
     };
@@ -142,6 +160,21 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
     Ok(())
 }
 
+/// The interface as its importer declares it.
+pub(super) fn imported_interface(sibling: &SiblingInterface<'_>) -> wasmtime::Result<ComponentInstance> {
+    let (importer, import) = sibling.imported;
+    let component_type = importer.component_type();
+    let item = component_type.get_import(importer.engine(), import);
+    interface(item.map(|import| import.ty), import)
+}
+
+/// The interface as its exporter has it.
+pub(super) fn exported_interface(sibling: &SiblingInterface<'_>) -> wasmtime::Result<ComponentInstance> {
+    let component_type = sibling.component.component_type();
+    let item = component_type.get_export(sibling.component.engine(), sibling.export);
+    interface(item.map(|export| export.ty), sibling.export)
+}
+
 fn interface(item: Option<ComponentItem>, name: &str) -> wasmtime::Result<ComponentInstance> {
     match item {
         Some(ComponentItem::ComponentInstance(interface)) => Ok(interface),
@@ -156,11 +189,12 @@ impl SiblingFunction {
         parameters: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
+        let caller = Caller::of(store.data());
         if self.place == Place::Fresh {
-            let linked = Arc::clone(store.data().linked());
-            let depth = store.data().depth;
-            return self.call_fresh(&linked, depth, parameters, results).await;
+            return self.call_fresh(&caller, parameters, results).await;
         }
+        // A sibling's call is an invocation like a request's, and stands in the same line.
+        let _place = caller.linked.item(self.item).admission.admit_within(&caller.schedule).await?;
         enter(&mut store, self.item)?;
         let result = self.call_in_store(&mut store, parameters, results).await;
         leave(&mut store)?;
@@ -193,20 +227,24 @@ impl SiblingFunction {
         Ok(())
     }
 
-    /// Calls it in a store of its own, on behalf of a store that is itself so many calls away from the first one.
+    /// Calls it in a store of its own.
     pub(super) async fn call_fresh(
         &self,
-        linked: &Arc<Linked>,
-        depth: usize,
+        caller: &Caller,
         parameters: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
-        if depth >= MAX_CALL_DEPTH {
+        let linked = &caller.linked;
+        let _place = linked.item(self.item).admission.admit_within(&caller.schedule).await?;
+        if caller.depth >= MAX_CALL_DEPTH {
             return Err(CallsTooDeep.into());
         }
         let schedule = Arc::new(Schedule::new(linked.engine().call_timeout()));
         let mut fresh = new_store(linked, self.item, Arc::clone(&schedule))?;
-        fresh.data_mut().depth = depth + 1;
+        fresh.data_mut().depth = caller.depth + 1;
+        if caller.for_service {
+            fresh.data_mut().work_for_service();
+        }
         let call = schedule.drive(async {
             let instance = linked.item(self.item).pre.instantiate_async(&mut fresh).await?;
             fresh.data_mut().set_instance(self.item, instance);

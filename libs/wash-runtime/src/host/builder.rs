@@ -13,6 +13,7 @@ use tokio::sync::broadcast;
 use super::Host;
 use super::guest_output::{GuestOutput, HostStderr};
 use super::http::{HostHandler, RequestObserver};
+use super::lazy::{LazyLimits, Loader};
 use super::start::Resolver;
 use crate::engine::outgoing::Egress;
 use crate::engine::{Engine, LoopbackEgress};
@@ -65,6 +66,7 @@ pub struct HostBuilder {
     request_timeout: Option<Duration>,
     instance_reuse: u32,
     request_observer: Option<Arc<dyn RequestObserver>>,
+    lazy_limits: LazyLimits,
 }
 
 impl Default for HostBuilder {
@@ -82,6 +84,7 @@ impl Default for HostBuilder {
             request_timeout: Some(REQUEST_TIMEOUT),
             instance_reuse: 1,
             request_observer: None,
+            lazy_limits: LazyLimits::default(),
         }
     }
 }
@@ -173,6 +176,12 @@ impl HostBuilder {
         self
     }
 
+    /// When workloads that [are loaded by their requests](Host::workload_register) are unloaded again.
+    pub fn with_lazy_limits(mut self, limits: LazyLimits) -> Self {
+        self.lazy_limits = limits;
+        self
+    }
+
     /// Puts the host together. It serves nothing before it is started.
     ///
     /// # Errors
@@ -182,7 +191,7 @@ impl HostBuilder {
         let resolve = |path: &PathBuf| {
             path.canonicalize().map_err(|source| BuildError::HostPathRoot { path: path.clone(), source })
         };
-        let resolver = Resolver {
+        let resolver = Arc::new(Resolver {
             engine,
             plugins: self.plugins,
             output: self.guest_output,
@@ -192,15 +201,18 @@ impl HostBuilder {
             request_observer: self.request_observer,
             host_path_roots: self.host_path_roots.iter().map(resolve).collect::<Result<_, _>>()?,
             egress: Egress::new(self.loopback_egress),
-        };
+        });
+        let events = broadcast::Sender::new(EVENTS_KEPT);
+        let loader = Loader::new(Arc::clone(&resolver), events.clone(), self.lazy_limits);
         Ok(Host {
             id: uuid::Uuid::new_v4().to_string(),
             friendly_name: self.friendly_name,
             started_at: SystemTime::now(),
             http_handler: self.http_handler,
             resolver,
+            loader,
             drain_patience: self.drain_patience,
-            events: broadcast::Sender::new(EVENTS_KEPT),
+            events,
             registry: Arc::default(),
         })
     }

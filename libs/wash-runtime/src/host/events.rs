@@ -13,6 +13,28 @@ pub enum HostEvent {
         /// The workload's id.
         workload_id: String,
     },
+    /// A workload answers from now on, and is loaded when a request wants it.
+    WorkloadRegistered {
+        /// The workload's id.
+        workload_id: String,
+    },
+    /// A workload that is loaded by its requests has been loaded.
+    WorkloadLoaded {
+        /// The workload's id.
+        workload_id: String,
+    },
+    /// A workload that is loaded by its requests was idle and has been unloaded; the next request loads it again.
+    WorkloadUnloaded {
+        /// The workload's id.
+        workload_id: String,
+    },
+    /// A workload that is loaded by its requests could not be loaded; a later request tries again.
+    WorkloadLoadFailed {
+        /// The workload's id.
+        workload_id: String,
+        /// Why, with all its causes.
+        reason: String,
+    },
     /// A workload could not be started.
     WorkloadFailed {
         /// The workload's id.

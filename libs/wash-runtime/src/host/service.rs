@@ -1,4 +1,5 @@
-//! A workload's service: one instance that runs as long as the workload, and is started again when it fails.
+//! A workload's service: one instance that runs as long as the workload, and is started again when it fails. It is a
+//! program with a course of its own, or answers calls of the workload's components, one after another.
 //!
 //! Each start has a fresh store, so that nothing of a failed run is left in the next. A service runs on the engine's
 //! threads for guests that compute for long, so that it never keeps the embedder's own waiting.
@@ -11,17 +12,18 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
+use wasmtime::Store;
 #[cfg(feature = "wasip3")]
 use wasmtime::component::Accessor;
+use wasmtime::component::{Instance, Val};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::Command;
 
 use super::events::HostEvent;
-#[cfg(feature = "wasip3")]
-use crate::engine::Ctx;
 use crate::engine::linked::Linked;
-use crate::engine::new_store;
 use crate::engine::schedule::Schedule;
+use crate::engine::service_calls::{OpenCalls, ServiceCall, ServiceCallError};
+use crate::engine::{Ctx, new_store};
 
 /// The pause before the first restart; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -130,7 +132,9 @@ impl Service {
             if started.elapsed() >= RECOVERED_AFTER {
                 (restarts, pause) = (0, FIRST_PAUSE);
             }
-            if restarts >= self.max_restarts {
+            let is_over = restarts >= self.max_restarts;
+            self.turn_away(if is_over { ServiceCallError::GivenUp } else { ServiceCallError::Restarting }).await;
+            if is_over {
                 tracing::error!(workload_id = workload_id(), "the service failed for good: {reason}");
                 state.send_replace(ServiceState::Failed { reason: reason.clone() });
                 _ = self.events.send(HostEvent::ServiceFailed { workload_id: workload_id(), reason });
@@ -161,22 +165,76 @@ impl Service {
 
     /// One run, to its end.
     async fn run(&self) -> wasmtime::Result<()> {
-        let schedule = Arc::new(Schedule::new(None));
+        // A program may run for as long as it likes; a call is over some time, so that others have their turn.
+        let timeout = self.linked.service_calls.as_ref().and(self.linked.engine().call_timeout());
+        let schedule = Arc::new(Schedule::new(timeout));
         let mut store = new_store(&self.linked, self.item, Arc::clone(&schedule))?;
         let pre = &self.linked.items[self.item].pre;
         let instance = pre.instantiate_async(&mut store).await?;
         store.data_mut().set_instance(self.item, instance);
+        if let Some(calls) = &self.linked.service_calls {
+            return self.serve(&mut calls.open().await, &mut store, instance, &schedule).await;
+        }
         #[cfg(feature = "wasip3")]
         if let Ok(command) = wasmtime_wasi::p3::bindings::Command::new(&mut store, &instance) {
             let run =
                 store.run_concurrent(async |accessor: &Accessor<Ctx>| command.wasi_cli_run().call_run(accessor).await);
             return outcome(schedule.drive(run).await.flatten());
         }
-        let Ok(command) = Command::new(&mut store, &instance) else {
-            // It exports an interface instead: it is there to be called, and keeps its state meanwhile.
-            return std::future::pending().await;
-        };
+        let command = Command::new(&mut store, &instance)?;
         outcome(schedule.drive(command.wasi_cli_run().call_run(&mut store)).await)
+    }
+
+    /// Answers calls, one after another, until one fails. Its store is then of no more use to anybody.
+    async fn serve(
+        &self,
+        calls: &mut OpenCalls<'_>,
+        store: &mut Store<Ctx>,
+        instance: Instance,
+        schedule: &Schedule,
+    ) -> wasmtime::Result<()> {
+        loop {
+            let call = calls.next().await;
+            schedule.extend();
+            match self.answer(&call, store, instance, schedule).await {
+                Ok(results) => call.answer(Ok(results)),
+                Err(err) => {
+                    let reason = err.root_cause().to_string();
+                    call.answer(Err(ServiceCallError::Failed { reason }));
+                    return Err(err);
+                }
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        call: &ServiceCall,
+        store: &mut Store<Ctx>,
+        instance: Instance,
+        schedule: &Schedule,
+    ) -> wasmtime::Result<Vec<Val>> {
+        let Some(function) = instance.get_func(&mut *store, call.function) else {
+            wasmtime::bail!("the service does not export what it said it would");
+        };
+        let mut results = vec![Val::Bool(false); call.results];
+        let called = schedule.drive(function.call_async(store, &call.parameters, &mut results));
+        // One that computes meets the deadline itself, one that waits does not.
+        match schedule.deadline() {
+            Some(deadline) => match tokio::time::timeout_at(deadline.into(), called).await {
+                Ok(called) => called?,
+                Err(_) => return Err(schedule.exceeded().into()),
+            },
+            None => called.await?,
+        }
+        Ok(results)
+    }
+
+    /// Tells those who call that they have to come back, or need not.
+    async fn turn_away(&self, reason: ServiceCallError) {
+        if let Some(calls) = &self.linked.service_calls {
+            calls.close(reason).await;
+        }
     }
 }
 

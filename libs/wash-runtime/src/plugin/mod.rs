@@ -28,6 +28,18 @@ pub mod wasmcloud_messaging;
 #[cfg(feature = "wasmcloud-postgres")]
 pub mod wasmcloud_postgres;
 
+/// What becomes of a workload's interfaces when a host loads the workload only while requests want it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Attachment {
+    /// The plugin calls the workload by itself, with messages for example: the workload is loaded from its start on.
+    Calls,
+    /// The plugin keeps something for the workload that goes when it is unbound: once loaded, it stays loaded.
+    Keeps,
+    /// Unbound and bound again, the workload finds everything as it was.
+    Restorable,
+}
+
 /// An extension of a host. Its methods are called in the order of their declaration.
 #[async_trait]
 pub trait HostPlugin: Any + Send + Sync + 'static {
@@ -81,6 +93,16 @@ pub trait HostPlugin: Any + Send + Sync + 'static {
     async fn on_workload_resolved(&self, workload: &ResolvedWorkload, component_id: &str) -> anyhow::Result<()> {
         _ = (workload, component_id);
         Ok(())
+    }
+
+    /// Whether a workload that asks for `interfaces` can be bound late, and unbound while nobody uses it. By default it
+    /// can be bound late unless the plugin calls one of them, and is not unbound until it stops.
+    fn attachment(&self, interfaces: &HashSet<WitInterface>) -> Attachment {
+        let called = self.world().imports;
+        let is_called = |entry: &WitInterface| {
+            entry.interfaces.iter().any(|name| called.iter().any(|interface| interface.covers(entry, name)))
+        };
+        if interfaces.iter().any(is_called) { Attachment::Calls } else { Attachment::Keeps }
     }
 
     /// The workload has stopped, or failed to start after it was bound.

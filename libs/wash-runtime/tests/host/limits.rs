@@ -93,6 +93,21 @@ async fn a_guest_may_hold_ten_thousand_resources_and_not_a_million() {
     assert_eq!(connection.get("/handles?10000").await, Answer::ok("held"));
 }
 
+#[tokio::test]
+async fn a_guest_holds_no_more_headers_than_fit_the_hosts_memory() {
+    let host = running(greedy(LocalResources::default())).await;
+    let mut connection = host.connect().await;
+    assert_eq!(connection.get("/hoard?50").await, Answer::ok("hoarded"));
+    // 400 MB, wherever they are put.
+    for path in ["/hoard?4000", "/hoard-copies?4000", "/hoard-responses?4000", "/hoard-paths?7000"] {
+        let answer = connection.get(path).await;
+        assert_eq!(answer.status, 500, "{path}");
+        assert!(answer.body.contains("bytes of headers"), "{path}: {answer:?}");
+    }
+    // What is gone does not count.
+    assert_eq!(connection.get("/churn?1000").await, Answer::ok("churned"));
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_guest_opens_no_more_than_its_part_of_the_processs_files() {
@@ -160,8 +175,13 @@ async fn no_more_invocations_run_than_may() {
     while let Some(answer) = within_patience(clients.join_next()).await {
         assert_eq!(answer.unwrap(), Answer::ok("held"));
     }
-    let (mut running, mut most) = (0, 0);
-    for word in host.output.so_far().split_whitespace() {
+    assert_eq!(most_at_once(&host.output.so_far()), 2);
+}
+
+/// How many guests that said when they began and ended were at it at once.
+fn most_at_once(said: &str) -> usize {
+    let (mut running, mut most) = (0_usize, 0);
+    for word in said.split_whitespace() {
         match word {
             "begin" => running += 1,
             "end" => running -= 1,
@@ -169,7 +189,66 @@ async fn no_more_invocations_run_than_may() {
         }
         most = most.max(running);
     }
-    assert_eq!((running, most), (0, 2));
+    assert_eq!(running, 0);
+    most
+}
+
+/// The component that calls is not limited, the one that is called is.
+fn calling(max_invocations: i32) -> WorkloadStartRequest {
+    let component = |name| part_component(name, LocalResources::default());
+    let mut request = workload_of("calling", vec![component("front"), component("back"), component("deep")]);
+    request.workload.components[1].max_invocations = max_invocations;
+    request
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_of_siblings_are_invocations_too() {
+    let mut host = running(calling(2)).await;
+    let mut clients = JoinSet::new();
+    for _ in 0..12 {
+        let mut connection = host.connect().await;
+        clients.spawn(async move { connection.get("/hold").await });
+    }
+    while let Some(answer) = within_patience(clients.join_next()).await {
+        assert_eq!(answer.unwrap(), Answer::ok("held"));
+    }
+    assert_eq!(most_at_once(&host.output.so_far()), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_line_before_a_sibling_turns_clients_away() {
+    let mut host = running(calling(1)).await;
+    let mut clients = JoinSet::new();
+    for _ in 0..1 + 16 + 3 {
+        let mut connection = host.connect().await;
+        clients.spawn(async move { connection.send(get("/sleep")).await });
+    }
+    for _ in 0..3 {
+        let answer = within_patience(clients.join_next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(answer.status(), 503);
+        assert!(answer.headers().contains_key(RETRY_AFTER), "{answer:?}");
+    }
+    host.output.entered(1).await;
+    clients.shutdown().await;
+    host.end("calling").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_in_line_is_part_of_a_requests_time() {
+    const TIMEOUT: Duration = Duration::from_millis(1500);
+    let mut request = greedy(LocalResources::default());
+    request.workload.components[0].max_invocations = 1;
+    request.workload.host_interfaces[0].config =
+        HashMap::from([("request-timeout".to_string(), format!("{}ms", TIMEOUT.as_millis()))]);
+    let mut host = running(request).await;
+    let mut first = host.connect().await;
+    let first = tokio::spawn(async move { first.get("/wait").await.status });
+    host.output.entered(1).await;
+    // It gets its turn when the first one's time is over, and has what is left of its own.
+    let begun = std::time::Instant::now();
+    assert!([503, 504].contains(&host.get("/wait").await.status));
+    assert!(begun.elapsed() < TIMEOUT * 3 / 2, "{:?}", begun.elapsed());
+    assert_eq!(first.await.unwrap(), 504);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,14 @@
 //! The host through its public face: real components, real connections.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helper functions too")]
 
+mod abuse;
+mod called_services;
 mod code_cache;
 mod config_and_logging;
 mod failing;
+mod hoarding;
+mod languages;
+mod lazy;
 mod limits;
 mod messaging;
 mod outgoing;

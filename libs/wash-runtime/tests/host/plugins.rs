@@ -43,6 +43,18 @@ enum Failure {
     Hang,
 }
 
+/// The error of a plugin of these tests.
+#[derive(Debug, Eq, PartialEq)]
+struct ToldToFail(Failure);
+
+impl std::fmt::Display for ToldToFail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "told to fail at {:?}", self.0)
+    }
+}
+
+impl std::error::Error for ToldToFail {}
+
 /// Provides `acme:info/info` in some version, whose `get` returns what is attached to the item that calls it.
 struct Recorder {
     id: &'static str,
@@ -62,7 +74,7 @@ impl Recorder {
 
     fn at(&self, stage: Failure, line: String) -> anyhow::Result<()> {
         self.log.add(line);
-        if self.failure == stage { anyhow::bail!("told to fail at {stage:?}") } else { Ok(()) }
+        if self.failure == stage { Err(ToldToFail(stage).into()) } else { Ok(()) }
     }
 
     fn workload(&self) -> WorkloadHandle {
@@ -397,7 +409,10 @@ async fn a_plugin_that_refuses_a_workload_unbinds_those_that_took_it() {
         let entries = ["acme:before/before", "acme:info/info", "acme:after/after"].map(interface);
         let request = workload(vec![app("one", 7, "acme:info/info@1.0.0", None)], entries.into());
         let err = host.workload_start(request).await.unwrap_err();
-        assert!(matches!(err.downcast_ref(), Some(StartError::Plugin { plugin: "failing", .. })), "{err:#}");
+        let Some(StartError::Plugin { plugin: "failing", source }) = err.downcast_ref() else { panic!("{err:#}") };
+        // The plugin's own error is there for those who know it, also on the way over the causes.
+        assert_eq!(source.downcast_ref(), Some(&ToldToFail(failure)));
+        assert!(err.chain().any(|cause| cause.is::<ToldToFail>()), "{err:#}");
         assert!(format!("{err:#}").ends_with(&format!("told to fail at {failure:?}")), "{err:#}");
         let event = events.recv().await.unwrap();
         assert!(

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use bytes::Bytes;
 use http::{Request, Version};
 use http_body_util::Empty;
 use wash_runtime::host::HostApi;
@@ -9,7 +10,7 @@ use wash_runtime::host::http::{DynamicRouter, InvalidHost, RouteError, Router};
 use wash_runtime::types::{LocalResources, Workload, WorkloadStartRequest, WorkloadState, WorkloadStatusRequest};
 use wash_runtime::wit::WitInterface;
 
-use crate::support::{Answer, Connection, TestHost, environment, probe, request, within_patience};
+use crate::support::{Answer, Connection, Http2, TestHost, environment, probe, raw, request, within_patience};
 
 fn interface(config: &[(&str, &str)]) -> WitInterface {
     WitInterface {
@@ -172,4 +173,81 @@ fn twenty_thousand_hosts_are_told_apart() {
         }
     }
     assert_eq!(format!("{router:?}"), "DynamicRouter { workloads: 0, .. }");
+}
+
+/// What a client may call a host by reaches that host's workload or none, and never another's.
+#[tokio::test]
+async fn odd_names_reach_no_other_workload() {
+    let host = TestHost::routing().await;
+    start(&host, "one", &[("host", "one.example")]).await;
+    start(&host, "wild", &[("host", "*.wild.example")]).await;
+    start(&host, "ip", &[("host", "127.0.0.1")]).await;
+    let long = "a".repeat(20_000);
+    let mut wrong = Vec::new();
+    for (name, expected) in [
+        ("one.example:", Some("one")),
+        ("one.example:0", Some("one")),
+        ("one.example:65535", Some("one")),
+        ("one.example:65536", Some("one")),
+        ("one.example:80:80", None),
+        // Ports are ignored, whatever they are.
+        ("one.example:-1", Some("one")),
+        ("one.example..", None),
+        (".one.example", None),
+        ("one..example", None),
+        ("one.example/", None),
+        ("one.example#", None),
+        ("one.example?", None),
+        ("one.example\\", None),
+        ("two.example@one.example", None),
+        ("one.example@two.example", None),
+        ("one.example, two.example", None),
+        ("one%2eexample", None),
+        ("0ne.example", None),
+        ("*.wild.example", None),
+        ("*", None),
+        (".wild.example", None),
+        ("a..wild.example", None),
+        ("wild.example", None),
+        ("a.wild.example", Some("wild")),
+        ("127.0.0.1:1", Some("ip")),
+        ("127.0.0.01", None),
+        ("2130706433", None),
+        ("0x7f.0.0.1", None),
+        ("[::1]", None),
+        ("[::ffff:127.0.0.1]:80", None),
+        ("[one.example]", None),
+        ("[", None),
+        (":80", None),
+        (long.as_str(), None),
+    ] {
+        let request = Request::get("/version").header("host", name).body(Empty::new()).unwrap();
+        let response = host.connect().await.send(request).await;
+        let answer = Answer::of(response.unwrap()).await.unwrap();
+        let is_right = match expected {
+            Some(expected) => answer == Answer::ok(expected),
+            None => (400..500).contains(&answer.status),
+        };
+        if !is_right {
+            wrong.push((name, answer));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// The request's own target decides, and not a header that says otherwise (RFC 9112, section 3.2.2; RFC 9113, 8.3.1).
+#[tokio::test]
+async fn a_header_does_not_overrule_the_target() {
+    let host = TestHost::routing().await;
+    for id in ["one", "two"] {
+        start(&host, id, &[("host", &format!("{id}.example"))]).await;
+    }
+    let request = "GET http://one.example/version HTTP/1.1\r\nhost: two.example\r\nconnection: close\r\n\r\n";
+    let response = raw(host.address, request).await;
+    assert!(response.ends_with("one"), "{response}");
+    let request = Request::get("http://one.example/version").header("host", "two.example").body(Empty::<Bytes>::new());
+    if let Ok(response) = Http2::open(host.address).await.send(request.unwrap()).await {
+        let answer = Answer::of(response).await.unwrap();
+        assert!(answer == Answer::ok("one") || answer.status == 400, "{answer:?}");
+    }
 }

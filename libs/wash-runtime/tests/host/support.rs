@@ -252,6 +252,11 @@ impl Output {
         }
     }
 
+    /// Lets what guests write from now on be lost.
+    pub(crate) fn close(&mut self) {
+        self.0.close();
+    }
+
     /// What has been written until now, and nobody has looked at yet.
     pub(crate) fn so_far(&mut self) -> String {
         std::iter::from_fn(|| self.0.try_recv().ok()).map(|(_, _, text)| text).collect()

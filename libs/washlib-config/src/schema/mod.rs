@@ -6,6 +6,7 @@
 //! layers can be merged; its default is an accessor's or, where a default depends on the project, the tool's.
 
 mod dev;
+mod oci;
 mod plugin;
 mod sections;
 mod sources;
@@ -17,6 +18,7 @@ use crate::deserialize::{Key, Section, section};
 use crate::origin::{Origin, Sourced};
 
 pub use dev::{Component, Dev, TrustRoots, Volume, WitInterface};
+pub use oci::{Oci, OciRegistry, VerificationRule, VerificationRules};
 pub use plugin::{DeclaredPort, Host, HostPlugin, Protocol, PullPolicy};
 pub use sections::{Build, New, Registry, Wit};
 pub use sources::{ConfigSource, Secret, SecretSource};
@@ -43,11 +45,13 @@ section! {
         secrets: BTreeMap<String, Sourced<SecretSource>>,
         /// Where WIT dependencies come from and where they are kept.
         wit: Wit,
+        /// How registries of OCI artifacts are reached, what must be signed, and what is kept.
+        oci: Oci,
     }
 }
 
 /// The tables of a configuration with the keys in them, those that people write most first.
-pub(crate) const SECTIONS: [(&str, &[Key]); 8] = [
+pub(crate) const SECTIONS: [(&str, &[Key]); 9] = [
     ("build", Build::KEYS),
     ("dev", Dev::KEYS),
     ("new", New::KEYS),
@@ -56,6 +60,7 @@ pub(crate) const SECTIONS: [(&str, &[Key]); 8] = [
     ("configs", &[]),
     ("secrets", &[]),
     ("wit", Wit::KEYS),
+    ("oci", Oci::KEYS),
 ];
 
 /// The whole path of a key that belongs to another section than the one it was found in; `normalize` makes the
@@ -90,6 +95,7 @@ impl Config {
             .chain(self.configs.iter().map(|(name, config)| (format!("configs.{name}"), config.origin().clone())))
             .chain(self.secrets.iter().map(|(name, secret)| (format!("secrets.{name}"), secret.origin().clone())))
             .chain(of("wit", self.wit.set_keys()))
+            .chain(of("oci", self.oci.set_keys()))
             .collect()
     }
 

@@ -26,6 +26,8 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 
+pub(super) use self::programs::{build_guest, given};
+
 use self::machine::Usage;
 use self::programs::{Guests, Programs};
 use self::report::Section;

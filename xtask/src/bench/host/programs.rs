@@ -143,7 +143,7 @@ pub(super) struct Guests {
 
 impl Guests {
     pub(super) fn build() -> Result<Self> {
-        let toolchain = setup::run(&setup::Options::default())?;
+        let toolchain = setup::for_rust(&setup::Options::default())?;
         Ok(Self {
             hello: build_guest(&toolchain, "templates/http-hello-world", "http_hello_world.wasm")?,
             probe: build_guest(&toolchain, "libs/wash-runtime/tests/guests/probe", "probe.wasm")?,
@@ -152,7 +152,7 @@ impl Guests {
 }
 
 /// Builds where tests build theirs, so that dependencies are compiled once.
-fn build_guest(toolchain: &GuestToolchain, project: &str, file: &str) -> Result<PathBuf> {
+pub(crate) fn build_guest(toolchain: &GuestToolchain, project: &str, file: &str) -> Result<PathBuf> {
     let folder = target_folder().join("guests");
     let mut command = cargo(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2"]);
     command.arg("--manifest-path").arg(workspace_root().join(project).join("Cargo.toml"));
@@ -188,7 +188,7 @@ fn locked_wasmtime() -> Result<String> {
 }
 
 /// A file that a person or a build named, as absolute path: programs run in another folder.
-fn given(path: &Path) -> Result<PathBuf> {
+pub(crate) fn given(path: &Path) -> Result<PathBuf> {
     let path = fs_err::canonicalize(path)?;
     ensure!(path.is_file(), "{} is no file", path.display());
     Ok(path)

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -257,18 +257,48 @@ pub(crate) struct Outgoing {
 }
 
 /// Sends the requests of a component's instance.
-pub(super) struct OutgoingHooks(pub(super) Arc<Outgoing>);
+pub(super) struct OutgoingHooks {
+    outgoing: Arc<Outgoing>,
+    /// Headers that name the trace to which the requests belong.
+    trace: Option<Arc<HeaderMap>>,
+}
+
+impl OutgoingHooks {
+    pub(super) fn new(outgoing: Arc<Outgoing>) -> Self {
+        Self { outgoing, trace: None }
+    }
+
+    /// Makes the requests that follow a part of this trace.
+    pub(super) fn follow(&mut self, trace: Option<&Arc<HeaderMap>>) {
+        if self.trace.is_some() || trace.is_some() {
+            self.trace = trace.cloned();
+        }
+    }
+}
+
+/// Names the trace, unless the guest has named one itself.
+fn join_trace(headers: &mut HeaderMap, trace: &HeaderMap) {
+    if trace.keys().any(|name| headers.contains_key(name)) {
+        return;
+    }
+    for (name, value) in trace {
+        headers.append(name, value.clone());
+    }
+}
 
 type SentRequest = HttpResult<(Response<WasiBody>, Box<dyn Future<Output = HttpResult<()>> + Send>)>;
 
 impl WasiHttpHooks for OutgoingHooks {
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _body_result: Box<dyn Future<Output = HttpResult<()>> + Send>,
     ) -> Box<dyn Future<Output = SentRequest> + Send> {
-        let outgoing = Arc::clone(&self.0);
+        if let Some(trace) = &self.trace {
+            join_trace(request.headers_mut(), trace);
+        }
+        let outgoing = Arc::clone(&self.outgoing);
         Box::new(async move {
             let response = outgoing.workload.send(request, options, &outgoing.allowed_hosts).await?;
             // The connection is driven by tasks of its own.

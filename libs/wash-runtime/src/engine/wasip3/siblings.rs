@@ -11,7 +11,7 @@ use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::{LinkerInstance, Val};
 
 use crate::engine::ctx::Ctx;
-use crate::engine::siblings::SiblingFunction;
+use crate::engine::siblings::{Caller, SiblingFunction};
 
 /// Defines a sibling's function of the type with which it is imported.
 pub(in crate::engine) fn link(
@@ -46,12 +46,11 @@ impl Call {
         parameters: &[Val],
         results: usize,
     ) -> Self {
-        let ctx = store.as_context();
-        let (linked, depth) = (Arc::clone(ctx.data().linked()), ctx.data().depth);
+        let caller = Caller::of(store.as_context().data());
         let parameters = parameters.to_vec();
         Self(tokio::spawn(async move {
             let mut returned = vec![Val::Bool(false); results];
-            function.call_fresh(&linked, depth, &parameters, &mut returned).await?;
+            function.call_fresh(&caller, &parameters, &mut returned).await?;
             Ok(returned)
         }))
     }

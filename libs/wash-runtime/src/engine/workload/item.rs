@@ -48,6 +48,7 @@ pub struct ItemBase {
     pub(crate) linker: Linker<Ctx>,
     pub(crate) local_resources: LocalResources,
     pub(crate) bindings: Bindings,
+    pub(crate) max_invocations: i32,
 }
 
 impl UnresolvedWorkload {
@@ -104,7 +105,8 @@ impl ItemBase {
         local_resources: LocalResources,
     ) -> Self {
         let linker = engine.linker().clone();
-        Self { id: id.into(), identity, component, linker, local_resources, bindings: Bindings::default() }
+        let bindings = Bindings::default();
+        Self { id: id.into(), identity, component, linker, local_resources, bindings, max_invocations: 0 }
     }
 
     /// The component's name, or `service`: unique within the workload.

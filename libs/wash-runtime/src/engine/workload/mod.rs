@@ -65,11 +65,20 @@ pub struct ResolvedWorkload {
     this: Weak<Self>,
     linked: Arc<Linked>,
     http: HttpOptions,
-    admissions: Vec<Admission>,
     invocations: Arc<Semaphore>,
     cancelled: watch::Sender<bool>,
     instances: Instances,
-    metrics: WorkloadMetrics,
+    metrics: Arc<WorkloadMetrics>,
+    /// Whether nothing would be lost if it were unloaded and loaded again.
+    restorable: bool,
+}
+
+/// What would be lost if a workload were unloaded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Loss {
+    Nothing,
+    /// What a plugin keeps in memory for it, or a directory that goes with it.
+    Something,
 }
 
 /// What a workload's entry for `wasi:http` says.
@@ -107,16 +116,16 @@ pub struct Invocation {
 }
 
 impl ResolvedWorkload {
-    pub(crate) fn new(linked: Linked, http: HttpOptions, admissions: Vec<Admission>) -> Arc<Self> {
+    pub(crate) fn new(linked: Linked, http: HttpOptions, metrics: Arc<WorkloadMetrics>, loss: Loss) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             linked: Arc::new(linked),
             http,
-            admissions,
             invocations: Arc::new(Semaphore::new(ALL_INVOCATIONS as usize)),
             cancelled: watch::Sender::new(false),
             instances: Instances::default(),
-            metrics: WorkloadMetrics::default(),
+            metrics,
+            restorable: loss == Loss::Nothing,
         })
     }
 
@@ -169,17 +178,14 @@ impl ResolvedWorkload {
             return Err(CallError::UnknownComponent { component_id: component_id.to_string() });
         };
         let in_flight = self.this.upgrade().and_then(|workload| workload.begin()).ok_or(CallError::Stopped)?;
-        let admitted = match self.admissions.get(index) {
-            Some(admission) => {
-                admission.admit().await.map_err(|_| CallError::Busy { component_id: component_id.to_string() })?
-            }
-            None => None,
-        };
+        let schedule = Arc::new(Schedule::new(timeout));
+        let admitted = self.linked.item(index).admission.admit_within(&schedule).await;
+        let admitted = admitted.map_err(|_| CallError::Busy { component_id: component_id.to_string() })?;
         let failed = |err: wasmtime::Error| CallError::Instantiate {
             component_id: component_id.to_string(),
             source: err.into(),
         };
-        let mut store = new_store(&self.linked, index, Arc::new(Schedule::new(timeout))).map_err(failed)?;
+        let mut store = new_store(&self.linked, index, schedule).map_err(failed)?;
         let instance = self.linked.item(index).pre.instantiate_async(&mut store).await.map_err(failed)?;
         store.data_mut().set_instance(index, instance);
         Ok(Invocation { store, instance, in_flight, _admitted: admitted })
@@ -208,13 +214,31 @@ impl ResolvedWorkload {
 
     /// The gate of the component that answers HTTP requests.
     pub(crate) fn handler_admission(&self) -> Option<&Admission> {
-        self.admissions.get(self.handler()?.item)
+        Some(&self.linked.item(self.handler()?.item).admission)
     }
 
     /// Joins the invocations in flight, unless the workload no longer takes any.
     pub(crate) fn begin(self: &Arc<Self>) -> Option<InFlight> {
         let permit = Arc::clone(&self.invocations).try_acquire_owned().ok()?;
         Some(InFlight { workload: Arc::clone(self), _permit: permit })
+    }
+
+    /// Whether nothing would be lost if it were unloaded and loaded again.
+    pub(crate) fn is_restorable(&self) -> bool {
+        self.restorable
+    }
+
+    /// Takes no further invocations, unless there are some in flight.
+    pub(crate) fn try_close(&self) -> bool {
+        let Ok(all) = self.invocations.try_acquire_many(ALL_INVOCATIONS) else { return false };
+        self.invocations.close();
+        drop(all);
+        true
+    }
+
+    /// Whether it takes no further invocations.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.invocations.is_closed()
     }
 
     /// Takes no further invocations and waits for those in flight; after `patience` it ends them.

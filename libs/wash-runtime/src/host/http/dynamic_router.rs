@@ -13,8 +13,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use http::request::Parts;
 
 use super::host_name::{HostName, HostPattern, InvalidHost, parents};
-use super::{RouteError, Router};
-use crate::engine::workload::{ResolvedWorkload, http_entry};
+use super::{RouteError, Routed, Router};
+use crate::engine::workload::http_entry;
 use crate::types::Workload;
 
 /// A change copies one shard, so many shards keep the registration of many workloads cheap.
@@ -74,7 +74,7 @@ struct Named {
 /// The workloads that answer for one name.
 #[derive(Default)]
 struct Replicas {
-    ready: Vec<Arc<ResolvedWorkload>>,
+    ready: Vec<Routed>,
     /// The ids of those that are not ready yet.
     starting: Vec<Arc<str>>,
     turn: AtomicUsize,
@@ -100,18 +100,17 @@ impl Router for DynamicRouter {
         Ok(())
     }
 
-    fn add(&self, workload: Arc<ResolvedWorkload>) -> anyhow::Result<()> {
+    fn add(&self, workload: Routed) -> anyhow::Result<()> {
         let patterns = patterns(workload.http_config())?;
         if patterns.is_empty() && workload.http_config().is_some() {
             tracing::warn!(
                 workload_id = workload.id(),
-                workload = workload.name(),
                 "the workload gets no requests: its `wasi:http` entry has no `host` in its `config`"
             );
         }
         let mut registrations = self.registrations();
         for pattern in &patterns {
-            self.table.change(pattern, |replicas| replicas.ready.push(Arc::clone(&workload)));
+            self.table.change(pattern, |replicas| replicas.ready.push(workload.clone()));
         }
         let announced = registrations.insert(workload.id().to_string(), patterns).unwrap_or_default();
         for pattern in &announced {
@@ -132,7 +131,7 @@ impl Router for DynamicRouter {
         drop(registrations);
     }
 
-    fn route(&self, request: &Parts) -> Result<Arc<ResolvedWorkload>, RouteError> {
+    fn route(&self, request: &Parts) -> Result<Routed, RouteError> {
         let host = request.uri.host().ok_or(RouteError::MissingHost)?;
         let not_found = || RouteError::NotFound { host: host.to_string() };
         let name = HostName::new(host).ok_or_else(not_found)?;
@@ -163,7 +162,7 @@ fn patterns(config: Option<&HashMap<String, String>>) -> Result<Vec<HostPattern>
 
 impl Table {
     /// The workload for a name; `None` where nobody answers for it.
-    fn find(&self, name: &[u8], host: &str) -> Option<Result<Arc<ResolvedWorkload>, RouteError>> {
+    fn find(&self, name: &[u8], host: &str) -> Option<Result<Routed, RouteError>> {
         if let Some(found) = self.exact.find(&self.hasher, name, |replicas| replicas.choose(host)) {
             return Some(found);
         }
@@ -270,7 +269,7 @@ impl Replicas {
         self.ready.is_empty() && self.starting.is_empty()
     }
 
-    fn choose(&self, host: &str) -> Result<Arc<ResolvedWorkload>, RouteError> {
+    fn choose(&self, host: &str) -> Result<Routed, RouteError> {
         let chosen = match self.ready.as_slice() {
             [only] => Some(only),
             several => {
@@ -279,6 +278,6 @@ impl Replicas {
             }
         };
         let starting = || RouteError::Unavailable { message: format!("the workload for host `{host}` is starting") };
-        chosen.map(Arc::clone).ok_or_else(starting)
+        chosen.cloned().ok_or_else(starting)
     }
 }

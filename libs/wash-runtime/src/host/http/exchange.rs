@@ -1,4 +1,4 @@
-//! One request and its response: the router's choice, an instance, and what to say when that fails.
+//! One request and its response: the router's choice, an instance, and the way of the response to its client.
 //!
 //! Where the guest runs is the business of [`super::guest`].
 
@@ -7,14 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Sleep;
-use wasmtime::PoolConcurrencyLimitError;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
@@ -22,37 +20,21 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 #[cfg(feature = "wasip3")]
 use super::concurrent;
 use super::connection::{ConnectionInfo, IncomingRequest};
+use super::fault::{Fault, Stopped, come_back};
 use super::guest::{Guest, GuestResult};
 use super::response::{GuestBody, ResponseBody, text};
-use super::{RouteError, Router, authority};
-use crate::engine::schedule::{DeadlineExceeded, Schedule};
+use super::{RouteError, Routed, Router, authority};
+use crate::engine::schedule::Schedule;
 use crate::engine::workload::{InFlight, InstanceHandler, ResolvedWorkload};
+use crate::host::lazy::{LazyWorkload, NotLoaded};
 use crate::host::metrics::RequestOutcome;
 
 /// A workload that stops between being chosen and being joined has been replaced already, unless the host is stopping.
 const ROUTE_ATTEMPTS: usize = 8;
 
-pub(super) type GuestResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
+const STOPPING: &str = "the workload is stopping";
 
-/// Why a guest gave no response.
-enum Fault {
-    /// It trapped, exited, or could not be started.
-    Failed(wasmtime::Error),
-    /// It answered with an error instead of a response.
-    Refused(String),
-    /// It returned without a response.
-    Silent,
-    /// It was ended because its workload stopped.
-    Stopped,
-    /// The host's own code panicked on its behalf.
-    Panicked,
-    /// It took longer than it may.
-    Overdue(DeadlineExceeded),
-    /// As many of its kind run as may run, and the line is full.
-    Busy,
-    /// The workload has no component for requests.
-    NoHandler,
-}
+pub(super) type GuestResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
 /// Answers a request; every failure becomes a response as well.
 pub(super) async fn answer<R: Router>(
@@ -64,14 +46,20 @@ pub(super) async fn answer<R: Router>(
     if let Err(err) = authority::complete(&mut parts, connection) {
         return text(StatusCode::BAD_REQUEST, &err.to_string());
     }
+    let begun = Instant::now();
     let in_flight = match choose(router, &parts) {
-        Ok(in_flight) => in_flight,
+        Ok(Chosen::Joined(in_flight)) => in_flight,
+        // Most workloads are loaded; those that are not do not make the others' future larger.
+        Ok(Chosen::Lazy(workload)) => match Box::pin(load(&workload, begun)).await {
+            Ok(in_flight) => in_flight,
+            Err(response) => return response,
+        },
         Err(err) => return text(err.status(), &err.to_string()),
     };
-    let begun = Instant::now();
     let workload = Arc::clone(in_flight.workload());
     let observed = workload.http().observer.as_ref().map(|observer| observer.begin(&workload, &parts));
-    let (outcome, response) = match run(in_flight, Request::from_parts(parts, body)).await {
+    let trace = observed.as_ref().map(|observed| observed.propagate()).filter(|trace| !trace.is_empty());
+    let (outcome, response) = match run(in_flight, Request::from_parts(parts, body), begun, trace).await {
         Ok(response) => (RequestOutcome::of_status(response.status()), response),
         Err(fault) => (fault.outcome(), fault.into_response(workload.id())),
     };
@@ -82,20 +70,56 @@ pub(super) async fn answer<R: Router>(
     response
 }
 
-fn choose<R: Router>(router: &R, parts: &http::request::Parts) -> Result<InFlight, RouteError> {
-    for _ in 0..ROUTE_ATTEMPTS {
-        if let Some(in_flight) = router.route(parts)?.begin() {
-            return Ok(in_flight);
-        }
-    }
-    Err(RouteError::Unavailable { message: "the workload is stopping".to_string() })
+/// Who answers a request.
+enum Chosen {
+    /// The workload, which has been joined.
+    Joined(InFlight),
+    /// One that may have to be loaded first.
+    Lazy(Arc<LazyWorkload>),
 }
 
-async fn run(in_flight: InFlight, request: IncomingRequest) -> Result<Response<ResponseBody>, Fault> {
+fn choose<R: Router>(router: &R, parts: &http::request::Parts) -> Result<Chosen, RouteError> {
+    for _ in 0..ROUTE_ATTEMPTS {
+        match router.route(parts)? {
+            Routed::Loaded(workload) => {
+                if let Some(in_flight) = workload.begin() {
+                    return Ok(Chosen::Joined(in_flight));
+                }
+            }
+            Routed::Lazy(workload) => return Ok(Chosen::Lazy(workload)),
+        }
+    }
+    Err(RouteError::Unavailable { message: STOPPING.to_string() })
+}
+
+/// Joins a workload that is loaded by its requests. The time for loading is part of the request's.
+async fn load(workload: &Arc<LazyWorkload>, begun: Instant) -> Result<InFlight, Response<ResponseBody>> {
+    let entered = match workload.request_timeout().and_then(|timeout| begun.checked_add(timeout)) {
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), workload.enter()).await,
+        None => Ok(workload.enter().await),
+    };
+    let (message, retry_after) = match entered {
+        Ok(Ok(in_flight)) => return Ok(in_flight),
+        Ok(Err(NotLoaded::Stopped)) => (STOPPING.to_string(), Duration::ZERO),
+        Ok(Err(NotLoaded::Failed { error, retry_after })) => {
+            (format!("the workload cannot be loaded: {}", error.for_clients()), retry_after)
+        }
+        // The load goes on, and the next request may find it done.
+        Err(_) => ("the workload is still being loaded".to_string(), Duration::ZERO),
+    };
+    Err(come_back(&message, retry_after))
+}
+
+async fn run(
+    in_flight: InFlight,
+    request: IncomingRequest,
+    begun: Instant,
+    trace: Option<HeaderMap>,
+) -> Result<Response<ResponseBody>, Fault> {
     let workload = Arc::clone(in_flight.workload());
-    let admitted = admit(&workload).await?;
+    let schedule = Arc::new(Schedule::since(begun, workload.http().request_timeout));
+    let admitted = admit(&workload, &schedule).await?;
     let method = request.method().clone();
-    let schedule = Arc::new(Schedule::new(workload.http().request_timeout));
     let failed = Arc::new(AtomicBool::new(false));
     let (sender, receiver) = oneshot::channel();
     let task = GuestTask {
@@ -103,6 +127,7 @@ async fn run(in_flight: InFlight, request: IncomingRequest) -> Result<Response<R
         _admitted: admitted,
         schedule: Arc::clone(&schedule),
         request,
+        trace: trace.map(Arc::new),
         sender,
         failed: Arc::clone(&failed),
     };
@@ -112,17 +137,32 @@ async fn run(in_flight: InFlight, request: IncomingRequest) -> Result<Response<R
 }
 
 /// Waits until the component may be invoked once more.
-async fn admit(workload: &ResolvedWorkload) -> Result<Option<OwnedSemaphorePermit>, Fault> {
+async fn admit(workload: &ResolvedWorkload, schedule: &Schedule) -> Result<Option<OwnedSemaphorePermit>, Fault> {
     let handler = workload.handler().ok_or(Fault::NoHandler)?;
     if let Some(share) = &workload.linked().items[handler.item].cpu_share {
         let debt = share.debt();
         if !debt.is_zero() {
-            tokio::time::sleep(debt).await;
+            rest(debt, schedule).await?;
         }
     }
     match workload.handler_admission() {
-        Some(gate) if !gate.is_open() => gate.admit().await.map_err(|_| Fault::Busy),
+        Some(gate) if !gate.is_open() => gate.admit_within(schedule).await.map_err(|_| Fault::Busy),
         _ => Ok(None),
+    }
+}
+
+/// Waits until the component may compute again, if the request still has time then.
+async fn rest(debt: Duration, schedule: &Schedule) -> Result<(), Fault> {
+    let rested = Instant::now() + debt;
+    match schedule.deadline() {
+        Some(deadline) if deadline < rested => {
+            tokio::time::sleep_until(deadline.into()).await;
+            Err(Fault::Busy)
+        }
+        _ => {
+            tokio::time::sleep_until(rested.into()).await;
+            Ok(())
+        }
     }
 }
 
@@ -159,27 +199,23 @@ async fn head(
     .await
 }
 
-/// The workload stopped and had no patience left.
-#[derive(Debug, thiserror::Error)]
-#[error("the workload has stopped")]
-struct Stopped;
-
 /// All that a guest's run needs.
 struct GuestTask {
     in_flight: InFlight,
     _admitted: Option<OwnedSemaphorePermit>,
     schedule: Arc<Schedule>,
     request: IncomingRequest,
+    trace: Option<Arc<HeaderMap>>,
     sender: oneshot::Sender<GuestResponse>,
     failed: Arc<AtomicBool>,
 }
 
 impl GuestTask {
     async fn run(self) -> GuestResult {
-        let Self { in_flight, _admitted, schedule, request, sender, failed } = self;
+        let Self { in_flight, _admitted, schedule, request, trace, sender, failed } = self;
         let workload = in_flight.workload();
         let cancelled = std::pin::pin!(workload.cancelled());
-        let call = std::pin::pin!(call(workload, schedule, request, sender, &failed));
+        let call = std::pin::pin!(call(workload, schedule, (request, trace), sender, &failed));
         match select(call, cancelled).await {
             Either::Left((result, _)) => result,
             Either::Right(((), _)) => {
@@ -194,12 +230,13 @@ impl GuestTask {
 async fn call(
     workload: &ResolvedWorkload,
     schedule: Arc<Schedule>,
-    request: IncomingRequest,
+    (request, trace): (IncomingRequest, Option<Arc<HeaderMap>>),
     sender: oneshot::Sender<GuestResponse>,
     failed: &AtomicBool,
 ) -> GuestResult {
     let result = async {
         let mut instance = workload.take_instance(schedule).await?;
+        instance.store.data_mut().set_trace(trace);
         let called = match &instance.handler {
             InstanceHandler::Proxy(proxy) => {
                 let mut view = instance.store.data_mut().http();
@@ -230,72 +267,4 @@ async fn call(
         tracing::error!(workload_id = workload.id(), workload = workload.name(), "a request failed: {err:?}");
     }
     result
-}
-
-impl Fault {
-    /// Why a guest that has ended gave no response.
-    fn of(result: Option<GuestResult>) -> Self {
-        match result {
-            Some(Ok(())) => Self::Silent,
-            Some(Err(err)) if err.is::<Stopped>() => Self::Stopped,
-            #[cfg(feature = "wasip3")]
-            Some(Err(err)) if err.is::<concurrent::Refused>() => Self::Refused(err.to_string()),
-            Some(Err(err)) => match err.downcast::<DeadlineExceeded>() {
-                Ok(exceeded) => Self::Overdue(exceeded),
-                Err(err) => Self::Failed(err),
-            },
-            None => Self::Panicked,
-        }
-    }
-}
-
-impl Fault {
-    /// What the request counts as.
-    fn outcome(&self) -> RequestOutcome {
-        match self {
-            Self::Failed(err) if err.is::<PoolConcurrencyLimitError>() => RequestOutcome::Rejected,
-            Self::Failed(_) | Self::Refused(_) | Self::Silent | Self::Panicked | Self::NoHandler => {
-                RequestOutcome::Failed
-            }
-            Self::Stopped => RequestOutcome::Stopped,
-            Self::Overdue(_) => RequestOutcome::TimedOut,
-            Self::Busy => RequestOutcome::Rejected,
-        }
-    }
-
-    fn into_response(self, workload_id: &str) -> Response<ResponseBody> {
-        match self {
-            Self::Failed(err) if err.is::<PoolConcurrencyLimitError>() => {
-                text(StatusCode::SERVICE_UNAVAILABLE, "the host runs as many instances as it can")
-            }
-            Self::Failed(err) => text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &format!("the component failed on this request: {}", err.root_cause()),
-            ),
-            Self::Refused(code) => {
-                tracing::error!(workload_id, "a request was answered with an error: {code}");
-                text(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    &format!("the component answered with an error instead of a response: {code}"),
-                )
-            }
-            Self::Silent => {
-                text(StatusCode::INTERNAL_SERVER_ERROR, "the component returned without a response to this request")
-            }
-            Self::Stopped => text(StatusCode::SERVICE_UNAVAILABLE, "the workload stopped during this request"),
-            Self::Overdue(exceeded) => {
-                text(StatusCode::GATEWAY_TIMEOUT, &format!("the component did not answer: {exceeded}"))
-            }
-            Self::Busy => {
-                let mut response =
-                    text(StatusCode::SERVICE_UNAVAILABLE, "the component has as many requests as it may");
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                response
-            }
-            Self::NoHandler => text(StatusCode::NOT_FOUND, "the workload answers no HTTP requests"),
-            Self::Panicked => {
-                text(StatusCode::INTERNAL_SERVER_ERROR, "the host itself failed on this request; its log says more")
-            }
-        }
-    }
 }

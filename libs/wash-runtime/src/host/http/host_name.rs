@@ -19,13 +19,18 @@ pub(super) struct HostName {
 }
 
 impl HostName {
-    /// `None` where no workload can have this name: it is empty or too long.
+    /// `None` where no workload can have this name: it is empty or too long, one of its parts is empty, or it is a
+    /// pattern. Otherwise a wildcard would answer for what is no host.
     pub(super) fn new(host: &str) -> Option<Self> {
         let host = host.strip_suffix('.').unwrap_or(host).as_bytes();
         let mut bytes = [0; LONGEST_NAME];
         let name = bytes.get_mut(..host.len()).filter(|name| !name.is_empty())?;
         name.copy_from_slice(host);
         name.make_ascii_lowercase();
+        let has_empty_part = name.starts_with(b".") || name.windows(2).any(|pair| pair == b"..");
+        if has_empty_part || name.contains(&b'*') {
+            return None;
+        }
         Some(Self { bytes, length: host.len() })
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::engine::workload::ResolvedWorkload;
+use crate::host::lazy::LazyWorkload;
 use crate::types::Workload;
 
 mod acceptor;
@@ -19,6 +20,7 @@ mod connection;
 mod control;
 mod dynamic_router;
 mod exchange;
+mod fault;
 mod guest;
 mod host_name;
 mod limits;
@@ -36,7 +38,7 @@ mod worker;
 pub use dynamic_router::DynamicRouter;
 pub use host_name::InvalidHost;
 pub use observer::{ObservedRequest, RequestObserver};
-pub use router::{DevRouter, RouteError, Router};
+pub use router::{DevRouter, RouteError, Routed, Router};
 pub use server::{BindError, HttpServer, ServeError};
 pub use tls::{TlsConfig, TlsError};
 
@@ -79,6 +81,17 @@ pub trait HostHandler: Send + Sync + 'static {
     /// # Errors
     /// Why it cannot get any; the workload is then not started.
     fn on_workload_resolved(&self, workload: Arc<ResolvedWorkload>) -> anyhow::Result<()>;
+
+    /// From now on the workload may get requests, and is loaded when one wants it.
+    ///
+    /// # Errors
+    /// Why it cannot get any; the workload is then not registered. By default, that all workloads have to be loaded.
+    fn on_workload_registered(&self, workload: Arc<LazyWorkload>) -> anyhow::Result<()> {
+        anyhow::bail!(
+            "`{}` cannot be loaded by its requests: they do not come through this host's own server",
+            workload.id()
+        )
+    }
 
     /// From now on the workload gets no new requests.
     fn on_workload_unbind(&self, workload_id: &str);

@@ -2,8 +2,8 @@
 //!
 //! Without an observer nothing of this costs anything.
 
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 
 use crate::engine::workload::ResolvedWorkload;
 use crate::host::metrics::RequestOutcome;
@@ -16,6 +16,12 @@ pub trait RequestObserver: Send + Sync + 'static {
 
 /// A request that is being watched. Dropped without an end, it was abandoned by its client.
 pub trait ObservedRequest: Send {
+    /// Headers for the requests that the guest sends meanwhile, such as `traceparent`: they are added to those that have
+    /// none of them. By default there are none.
+    fn propagate(&self) -> HeaderMap {
+        HeaderMap::new()
+    }
+
     /// The head of its response is there.
     fn end(self: Box<Self>, outcome: RequestOutcome, status: StatusCode);
 }

@@ -2,6 +2,7 @@
 //!
 //! A router only chooses; counting, running and draining are the workload's and the server's business.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,6 +11,7 @@ use http::request::Parts;
 use thiserror::Error;
 
 use crate::engine::workload::ResolvedWorkload;
+use crate::host::lazy::LazyWorkload;
 use crate::types::Workload;
 
 /// Why no workload answers a request. The text becomes the body of the response.
@@ -44,6 +46,34 @@ impl RouteError {
     }
 }
 
+/// A workload that a router has chosen.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Routed {
+    /// It is ready.
+    Loaded(Arc<ResolvedWorkload>),
+    /// It is loaded when a request wants it.
+    Lazy(Arc<LazyWorkload>),
+}
+
+impl Routed {
+    /// The workload's id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Loaded(workload) => workload.id(),
+            Self::Lazy(workload) => workload.id(),
+        }
+    }
+
+    /// The settings of its `host_interfaces` entry for incoming HTTP requests, if it has one.
+    pub fn http_config(&self) -> Option<&HashMap<String, String>> {
+        match self {
+            Self::Loaded(workload) => workload.http_config(),
+            Self::Lazy(workload) => workload.http_config(),
+        }
+    }
+}
+
 /// Chooses the workload for each request.
 pub trait Router: Send + Sync + 'static {
     /// The workload is about to start: until it is added or removed, it is known but not ready.
@@ -59,7 +89,7 @@ pub trait Router: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why it cannot be; the workload is then not started.
-    fn add(&self, workload: Arc<ResolvedWorkload>) -> anyhow::Result<()>;
+    fn add(&self, workload: Routed) -> anyhow::Result<()>;
 
     /// From now on the workload is not chosen, and no longer known.
     fn remove(&self, workload_id: &str);
@@ -68,7 +98,7 @@ pub trait Router: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`RouteError`] where no workload answers it.
-    fn route(&self, request: &Parts) -> Result<Arc<ResolvedWorkload>, RouteError>;
+    fn route(&self, request: &Parts) -> Result<Routed, RouteError>;
 }
 
 /// Sends every request to the workload that was started last; when that stops, to the one before it.
@@ -82,7 +112,7 @@ pub struct DevRouter {
 #[derive(Clone, Debug)]
 struct Routes {
     /// In the order of their starts.
-    workloads: Vec<Arc<ResolvedWorkload>>,
+    workloads: Vec<Routed>,
     unavailable_message: Arc<str>,
 }
 
@@ -110,8 +140,8 @@ impl DevRouter {
 }
 
 impl Router for DevRouter {
-    fn add(&self, workload: Arc<ResolvedWorkload>) -> anyhow::Result<()> {
-        self.update(|routes| routes.workloads.push(Arc::clone(&workload)));
+    fn add(&self, workload: Routed) -> anyhow::Result<()> {
+        self.update(|routes| routes.workloads.push(workload.clone()));
         Ok(())
     }
 
@@ -119,10 +149,10 @@ impl Router for DevRouter {
         self.update(|routes| routes.workloads.retain(|workload| workload.id() != workload_id));
     }
 
-    fn route(&self, _request: &Parts) -> Result<Arc<ResolvedWorkload>, RouteError> {
+    fn route(&self, _request: &Parts) -> Result<Routed, RouteError> {
         let routes = self.routes.load();
         match routes.workloads.last() {
-            Some(workload) => Ok(Arc::clone(workload)),
+            Some(workload) => Ok(workload.clone()),
             None => Err(RouteError::Unavailable { message: routes.unavailable_message.to_string() }),
         }
     }

@@ -18,8 +18,9 @@ use super::control::Command;
 use super::limits::Limits;
 use super::tls::{Tls, TlsConfig, TlsError};
 use super::worker::Workers;
-use super::{HostHandler, Router};
+use super::{HostHandler, Routed, Router};
 use crate::engine::workload::ResolvedWorkload;
+use crate::host::lazy::LazyWorkload;
 use crate::types::Workload;
 
 /// How long connections that were told to close, and threads that were told to end, are waited for.
@@ -259,7 +260,11 @@ impl<R: Router> HostHandler for HttpServer<R> {
     }
 
     fn on_workload_resolved(&self, workload: Arc<ResolvedWorkload>) -> anyhow::Result<()> {
-        self.router.add(workload)
+        self.router.add(Routed::Loaded(workload))
+    }
+
+    fn on_workload_registered(&self, workload: Arc<LazyWorkload>) -> anyhow::Result<()> {
+        self.router.add(Routed::Lazy(workload))
     }
 
     fn on_workload_unbind(&self, workload_id: &str) {

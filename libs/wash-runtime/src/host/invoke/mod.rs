@@ -13,10 +13,12 @@ use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::I32Exit;
 
 use self::exports::{Export, function_matches};
-use super::{Entry, Host};
+use super::Host;
+use super::registry::{Active, Entry};
 use crate::engine::Ctx;
 use crate::engine::schedule::DeadlineExceeded;
-use crate::engine::workload::{CallError, ResolvedWorkload};
+use crate::engine::service_calls::{ServiceCallError, ServiceCalls};
+use crate::engine::workload::{CallError, ResolvedWorkload, SERVICE_ID};
 
 mod exports;
 mod json;
@@ -141,21 +143,30 @@ impl Host {
         call: &str,
         timeout: Option<Duration>,
     ) -> Result<InvokeOutcome, InvokeError> {
-        let workload = self.running_workload(workload_id);
+        let workload = match self.active(workload_id) {
+            Some(Active::Running(running)) => Some(Arc::clone(running.workload())),
+            Some(Active::Lazy(lazy)) => lazy.resolved().await,
+            None => None,
+        };
         let not_running = || InvokeError::NotRunning { workload_id: workload_id.to_string() };
         invoke(&*workload.ok_or_else(not_running)?, call, timeout).await
     }
 
-    /// What the components of a running workload export, as `interface#function: signature`.
+    /// What the components of a running workload export, as `interface#function: signature`. Nothing is known of one
+    /// that is loaded by its requests and is not loaded now.
     pub fn exported_functions(&self, workload_id: &str) -> Vec<String> {
-        let workload = self.running_workload(workload_id);
+        let workload = match self.active(workload_id) {
+            Some(Active::Running(running)) => Some(Arc::clone(running.workload())),
+            Some(Active::Lazy(lazy)) => lazy.resolved_now(),
+            None => None,
+        };
         let exports = workload.as_deref().map(exports::of_workload).unwrap_or_default();
         exports.iter().map(Export::signature).collect()
     }
 
-    fn running_workload(&self, workload_id: &str) -> Option<Arc<ResolvedWorkload>> {
+    fn active(&self, workload_id: &str) -> Option<Active> {
         match self.registry().workloads.get(workload_id) {
-            Some(Entry::Running(running)) => Some(Arc::clone(&running.workload)),
+            Some(Entry::Active(active)) => Some(active.clone()),
             _ => None,
         }
     }
@@ -169,6 +180,9 @@ async fn invoke(
     let (function, arguments) = split(call)?;
     let export = find(exports::of_workload(workload), function)?;
     let arguments = parse_arguments(&export, call, arguments)?;
+    if let Some(calls) = workload.linked().service_calls.as_ref().filter(|_| export.component_id == SERVICE_ID) {
+        return call_service(calls, workload, &export, arguments, timeout).await;
+    }
     let mut invocation = workload.instantiate(&export.component_id, timeout).await?;
     let returned = invocation
         .run(async |store: &mut Store<Ctx>, instance: &Instance| run(store, instance, &export, &arguments).await)
@@ -185,6 +199,32 @@ async fn invoke(
             None => Err(InvokeError::Failed { function, source: err.into() }),
         },
     }
+}
+
+/// Calls a function of the service that runs, so that it finds the service's state.
+async fn call_service(
+    calls: &ServiceCalls,
+    workload: &ResolvedWorkload,
+    export: &Export,
+    arguments: Vec<Val>,
+    timeout: Option<Duration>,
+) -> Result<InvokeOutcome, InvokeError> {
+    let function = export.name();
+    let component = workload.linked().service().map(|service| workload.linked().item(service).pre.component());
+    let index = component.and_then(|component| {
+        let interface = component.get_export_index(None, export.interface.as_deref()?)?;
+        component.get_export_index(Some(&interface), &export.function_name)
+    });
+    let failed = |err: ServiceCallError| InvokeError::Failed { function: function.clone(), source: err.into() };
+    let index = index.ok_or_else(|| failed(ServiceCallError::Stopped))?;
+    let call = calls.call(index, arguments, export.function.results().len());
+    let results = match timeout {
+        Some(timeout) => tokio::time::timeout(timeout, call)
+            .await
+            .map_err(|_| InvokeError::Timeout { function: function.clone(), timeout })?,
+        None => call.await,
+    };
+    Ok(InvokeOutcome { value: results.map_err(failed)?.pop() })
 }
 
 async fn run(

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{CONCURRENT_HANDLER, HANDLER, StartError, exports_handler, is_run};
+use super::{CONCURRENT_HANDLER, HANDLER, StartError, exports_handler, is_program};
 use crate::engine::sockets::NameLookup;
 use crate::engine::workload::{HttpOptions, SERVICE_ID, UnresolvedWorkload, http_entry};
 use crate::engine::{is_supported_wasi, provides_interface};
@@ -109,7 +109,7 @@ pub(super) fn exports(workload: &UnresolvedWorkload) -> Result<(), StartError> {
     if let Some(service) = &workload.service {
         let exports = service.component().exports();
         let one_interface = matches!(exports.as_slice(), [only] if only.parse::<WitInterface>().is_ok());
-        if !exports.iter().any(|export| is_run(export)) && !one_interface {
+        if !is_program(service) && !one_interface {
             return Err(StartError::ServiceExports { exports });
         }
     }

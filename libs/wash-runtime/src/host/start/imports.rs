@@ -1,4 +1,4 @@
-//! Who provides each import of a workload: WASI, a sibling component, or a plugin.
+//! Who provides each import of a workload: WASI, a sibling component, the service, or a plugin.
 //!
 //! It decides only; [`super::link`] links. All that is wrong with a workload's imports is one error.
 
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use wasmtime::component::types::ComponentItem;
 
+use super::is_program;
 use crate::engine::{self, CompiledComponent, Role, UnresolvedWorkload};
 use crate::plugin::HostPlugin;
 use crate::wit::{WitInterface, versions_compatible};
@@ -60,7 +61,7 @@ pub(super) struct Plan {
     pub(super) plugins: Vec<PluginLink>,
 }
 
-/// An import that a sibling provides.
+/// An import that a sibling or the service provides.
 pub(super) struct SiblingLink {
     pub(super) importer: usize,
     pub(super) import: String,
@@ -146,16 +147,27 @@ struct Offer {
     entries: HashSet<WitInterface>,
 }
 
+/// The entries of which a plugin with this world knows an interface.
+pub(in crate::host) fn covered(world: &HashSet<WitInterface>, entries: &[WitInterface]) -> HashSet<WitInterface> {
+    entries.iter().filter(|entry| is_covered(world, entry)).cloned().collect()
+}
+
+/// Everything that a plugin provides to guests, and calls on them.
+pub(in crate::host) fn world_of(plugin: &dyn HostPlugin) -> HashSet<WitInterface> {
+    let world = plugin.world();
+    world.exports.into_iter().chain(world.imports).collect()
+}
+
+fn is_covered(world: &HashSet<WitInterface>, entry: &WitInterface) -> bool {
+    world.iter().any(|offered| entry.interfaces.iter().any(|name| offered.covers(entry, name)))
+}
+
 fn offers(workload: &UnresolvedWorkload, plugins: &[Arc<dyn HostPlugin>]) -> Vec<Offer> {
     plugins
         .iter()
         .map(|plugin| {
-            let world = plugin.world();
-            let world: HashSet<_> = world.exports.into_iter().chain(world.imports).collect();
-            let covered = |entry: &&WitInterface| {
-                entry.interfaces.iter().any(|name| world.iter().any(|offered| offered.covers(entry, name)))
-            };
-            let entries = workload.host_interfaces.iter().filter(covered).cloned().collect();
+            let world = world_of(&**plugin);
+            let entries = workload.host_interfaces.iter().filter(|entry| is_covered(&world, entry)).cloned().collect();
             Offer { plugin: Arc::clone(plugin), world, entries }
         })
         .collect()
@@ -262,8 +274,8 @@ fn entry_for(interface: &WitInterface, offers: &[Offer]) -> String {
     }
 }
 
-/// The components, other than the importer, that export a compatible interface. A service's exports are not for its
-/// siblings.
+/// The components, other than the importer, that export a compatible interface; where there is none, the service that
+/// is there to be called. One that is a program cannot be called while it runs.
 fn exporters(workload: &UnresolvedWorkload, importer: usize, import: &str) -> Vec<(usize, String)> {
     let wanted = import.parse::<WitInterface>().ok();
     let fits = |export: &str| {
@@ -273,12 +285,18 @@ fn exporters(workload: &UnresolvedWorkload, importer: usize, import: &str) -> Ve
                 .zip(export.parse::<WitInterface>().ok())
                 .is_some_and(|(wanted, export)| wanted.interfaces.iter().all(|name| export.covers(wanted, name)))
     };
-    workload
-        .items()
-        .enumerate()
-        .filter(|(index, (role, _))| *index != importer && *role == Role::Component)
-        .filter_map(|(index, (_, item))| {
-            item.component().exports().into_iter().find(|export| fits(export)).map(|export| (index, export))
-        })
-        .collect()
+    let of_role = |wanted: Role| {
+        workload
+            .items()
+            .enumerate()
+            .filter(|(index, (role, item))| {
+                *index != importer && *role == wanted && (*role == Role::Component || !is_program(item))
+            })
+            .filter_map(|(index, (_, item))| {
+                item.component().exports().into_iter().find(|export| fits(export)).map(|export| (index, export))
+            })
+            .collect::<Vec<_>>()
+    };
+    let components = of_role(Role::Component);
+    if components.is_empty() { of_role(Role::Service) } else { components }
 }

@@ -11,14 +11,15 @@ use wasmtime_wasi::FsPerms;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use super::imports::Plan;
-use super::{StartError, exports_handler};
+use super::{StartError, exports_handler, is_program};
 use crate::engine::linked::{Handler, HandlerExport, Item, Linked, Mount};
 use crate::engine::outgoing::{Egress, Outgoing, OutgoingHttp};
 use crate::engine::schedule::CpuShare;
+use crate::engine::service_calls::{self, ServiceCalls};
 use crate::engine::siblings::{self, Sharing, SiblingInterface};
 use crate::engine::sockets::VirtualNetwork;
 use crate::engine::workload::{ItemBase, UnresolvedWorkload, WorkloadItem};
-use crate::engine::{AllowedHosts, CompiledComponent, Ctx, Engine, Role};
+use crate::engine::{Admission, AllowedHosts, CompiledComponent, Ctx, Engine, Role};
 use crate::host::guest_output::{GuestOutput, GuestStreams, OutputSource};
 use crate::types::{LocalResources, Volume, VolumeType};
 
@@ -30,7 +31,10 @@ pub(super) struct Volumes {
 
 impl Volumes {
     /// Finds the directories of the host and makes those that go with the workload.
-    pub(super) fn prepare(volumes: &[Volume], allowed_roots: &[PathBuf]) -> Result<Self, StartError> {
+    pub(super) fn prepare<'a>(
+        volumes: impl IntoIterator<Item = &'a Volume>,
+        allowed_roots: &[PathBuf],
+    ) -> Result<Self, StartError> {
         let mut prepared = Self { paths: HashMap::new(), scratch: Vec::new() };
         for volume in volumes {
             let failed = |path: &Path, source| StartError::Volume {
@@ -81,8 +85,10 @@ impl Volumes {
 /// Adds the siblings' interfaces to the linkers of those who import them.
 pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> Result<(), StartError> {
     for link in &plan.siblings {
-        let exporter = workload.components.get(link.exporter).map(|component| component.component().clone());
-        let Some(exporting) = exporter else { continue };
+        let exporter = workload.items().nth(link.exporter);
+        let Some((role, exporting)) = exporter.map(|(role, item)| (role, item.component().clone())) else {
+            continue;
+        };
         let component = exporting.inner().clone();
         let Some(mut importer) = workload.item_mut(link.importer) else { continue };
         let importing = importer.component().inner().clone();
@@ -96,7 +102,10 @@ pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> R
         // A plugin may have defined the interface for the workload's other components.
         let linked = importer.linker().allow_shadowing(true).instance(&link.import);
         linked
-            .and_then(|mut instance| siblings::link(&mut instance, &sibling))
+            .and_then(|mut instance| match role {
+                Role::Component => siblings::link(&mut instance, &sibling),
+                Role::Service => service_calls::link(&mut instance, &sibling),
+            })
             .map_err(|err| StartError::Link { component: importer.id().to_string(), source: err.into() })?;
     }
     Ok(())
@@ -123,6 +132,7 @@ pub(super) fn finish(
     let handler = handler(&workload)?;
     let name_lookup = super::check::name_lookup(&workload.host_interfaces)?;
     let identity = Arc::clone(&workload.identity);
+    let is_called = workload.service.as_ref().is_some_and(|service| !is_program(service));
     let outgoing = Arc::new(OutgoingHttp::new(&workload.engine, egress));
     let mut items = Vec::new();
     for component in workload.components {
@@ -140,6 +150,7 @@ pub(super) fn finish(
         identity,
         items,
         handler,
+        service_calls: is_called.then(ServiceCalls::default),
         network: VirtualNetwork::new(),
         name_lookup,
         _scratch: volumes.scratch,
@@ -215,6 +226,7 @@ fn item(
         id: base.id,
         local_resources: resources,
         bindings: base.bindings,
+        admission: Admission::new(base.max_invocations),
         pre,
         _code: base.component,
     })

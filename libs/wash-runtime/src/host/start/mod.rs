@@ -2,13 +2,9 @@
 //!
 //! It registers nothing: a failure here leaves the host as it was.
 
-use std::error::Error;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-use thiserror::Error;
 
 use super::guest_output::GuestOutput;
 use super::http::RequestObserver;
@@ -16,20 +12,26 @@ use crate::engine::linked::Identity;
 use crate::engine::outgoing::Egress;
 use crate::engine::schedule::Schedule;
 use crate::engine::workload::{
-    HttpOptions, ItemBase, ResolvedWorkload, SERVICE_ID, UnresolvedWorkload, WorkloadComponent, WorkloadService,
+    HttpOptions, ItemBase, Loss, ResolvedWorkload, SERVICE_ID, UnresolvedWorkload, WorkloadComponent, WorkloadService,
     http_entry,
 };
-use crate::engine::{self, Admission, CompileError, CompiledComponent, Engine, EngineError, InvalidAllowedHost, Role};
+use crate::engine::{self, AllowedHosts, CompileError, CompiledComponent, Engine, Role};
+use crate::host::metrics::WorkloadMetrics;
 use crate::plugin::HostPlugin;
-use crate::types::{Workload, WorkloadStartRequest};
+use crate::types::{VolumeType, Workload, WorkloadStartRequest};
 
+mod bound;
 mod check;
+mod error;
 mod imports;
 mod link;
 
+pub(super) use bound::BoundPlugins;
 pub use check::InterfaceNameProblem;
+pub use error::StartError;
 pub use imports::ImportProblem;
-use imports::{Plan, PluginLink};
+use imports::Plan;
+pub(super) use imports::{covered, world_of};
 use link::Volumes;
 
 /// What answers HTTP requests in WASI 0.2.
@@ -46,157 +48,6 @@ const HANDLERS: &str = if cfg!(feature = "wasip3") {
 };
 
 const RUN: &str = "wasi:cli/run";
-
-/// Why a workload could not be started.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The host is stopping or has stopped.
-    #[error("the host has stopped")]
-    HostStopped,
-    /// Another workload has this id.
-    #[error("a workload with the id `{workload_id}` exists already")]
-    IdInUse {
-        /// The id of the request.
-        workload_id: String,
-    },
-    /// Two components, or two volumes, have the same name. `service` is the service's.
-    #[error("two of the workload's parts are named `{name}`")]
-    DuplicateName {
-        /// The name.
-        name: String,
-    },
-    /// An entry of `host_interfaces` breaks the rules of names.
-    #[error("the entry for {interface} in hostInterfaces {problem}")]
-    InterfaceName {
-        /// The entry.
-        interface: String,
-        /// Which rule it breaks.
-        problem: InterfaceNameProblem,
-    },
-    /// A setting of an entry in `host_interfaces` has no meaning.
-    #[error("`{key}` of {interface} in hostInterfaces is not {expected}: `{value}`")]
-    InterfaceConfig {
-        /// The entry.
-        interface: String,
-        /// The setting.
-        key: String,
-        /// Its value.
-        value: String,
-        /// What would have a meaning.
-        expected: &'static str,
-    },
-    /// The workload names interfaces in `host_interfaces` that the host does not provide.
-    #[error("this host does not provide {}", interfaces.join(", "))]
-    UnknownInterfaces {
-        /// The interfaces as `namespace:package/interface`.
-        interfaces: Vec<String>,
-    },
-    /// An entry of `allowed_hosts` is malformed.
-    #[error(transparent)]
-    AllowedHost(#[from] InvalidAllowedHost),
-    /// The engine for WASI 0.3 could not be made.
-    #[error("cannot make an engine for components of WASI 0.3")]
-    Engine(#[from] EngineError),
-    /// The component could not be compiled.
-    #[error("cannot compile component `{component}`")]
-    Compile {
-        /// The component's name.
-        component: String,
-        /// What is wrong with its bytes.
-        source: CompileError,
-    },
-    /// Imports that nobody provides, or that several do.
-    #[error("{}", joined(problems))]
-    Imports {
-        /// Every import that is wrong.
-        problems: Vec<ImportProblem>,
-    },
-    /// The workload asks for HTTP requests, but cannot answer any.
-    #[error("no component exports {HANDLERS}, {}", exported(exports))]
-    NoHandler {
-        /// What the components export instead.
-        exports: Vec<String>,
-    },
-    /// Several components could answer HTTP requests.
-    #[error("each of {} answers HTTP requests, and none of them imports that from another", components.join(", "))]
-    SeveralHandlers {
-        /// The components' names.
-        components: Vec<String>,
-    },
-    /// The service cannot be run.
-    #[error("the service must export wasi:cli/run or exactly one interface, {}", exported(exports))]
-    ServiceExports {
-        /// What it exports instead.
-        exports: Vec<String>,
-    },
-    /// A component mounts a volume that the workload does not have.
-    #[error("`{component}` mounts the volume `{volume}`, which the workload does not have")]
-    UnknownVolume {
-        /// The component's name.
-        component: String,
-        /// The volume's name.
-        volume: String,
-    },
-    /// A directory of the host is none that workloads may use.
-    #[error("volume `{volume}`: workloads may not use {}", path.display())]
-    VolumeNotAllowed {
-        /// The volume's name.
-        volume: String,
-        /// The directory, with links resolved.
-        path: PathBuf,
-    },
-    /// A directory cannot be used.
-    #[error("volume `{volume}`: cannot use {}", path.display())]
-    Volume {
-        /// The volume's name.
-        volume: String,
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A plugin refused the workload.
-    #[error("the plugin `{plugin}` refused the workload")]
-    Plugin {
-        /// The plugin's id.
-        plugin: &'static str,
-        /// Why.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The component's types do not fit those of the interfaces it imports or exports.
-    #[error("cannot link component `{component}`")]
-    Link {
-        /// The component's name.
-        component: String,
-        /// Which types do not fit.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The component failed before it could answer anything.
-    #[error("component `{component}` fails when it starts")]
-    Start {
-        /// The component's name.
-        component: String,
-        /// The trap.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The component did not finish starting.
-    #[error("component `{component}` did not start within {patience:?}")]
-    StartTimeout {
-        /// The component's name.
-        component: String,
-        /// How long the host waited.
-        patience: Duration,
-    },
-}
-
-fn joined(problems: &[ImportProblem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-fn exported(exports: &[String]) -> String {
-    if exports.is_empty() { "it exports nothing".to_string() } else { format!("it exports {}", exports.join(", ")) }
-}
 
 /// What a host resolves workloads with.
 pub(super) struct Resolver {
@@ -223,24 +74,21 @@ pub(super) struct Resolved {
     pub(super) bound: BoundPlugins,
 }
 
-/// The plugins that a workload is bound to.
-pub(super) struct BoundPlugins {
-    workload_id: String,
-    links: Vec<PluginLink>,
-}
-
 impl Resolver {
     /// Compiles and links the workload, and starts an instance of each component, so that what cannot start is never
     /// routed to.
-    pub(super) async fn resolve(&self, request: WorkloadStartRequest) -> Result<Resolved, StartError> {
+    pub(super) async fn resolve(
+        &self,
+        request: WorkloadStartRequest,
+        metrics: Arc<WorkloadMetrics>,
+    ) -> Result<Resolved, StartError> {
         let WorkloadStartRequest { workload_id, workload } = request;
         check::names(&workload)?;
         check::host_interfaces(&workload, &self.plugins)?;
         let mut http = self.http_options(&workload)?;
         let pool_sizes: Vec<i32> = workload.components.iter().map(|component| component.pool_size).collect();
         let volumes = Volumes::prepare(&workload.volumes, &self.host_path_roots)?;
-        let admissions =
-            workload.components.iter().map(|component| Admission::new(component.max_invocations)).collect();
+        let has_scratch = !volumes.scratch.is_empty();
         let mut unresolved = self.compile(workload_id, workload).await?;
         check::exports(&unresolved)?;
         let plan = imports::plan(&unresolved, &self.plugins).map_err(|problems| StartError::Imports { problems })?;
@@ -254,7 +102,8 @@ impl Resolver {
             Ok(linked) => {
                 let pool_size = linked.handler.as_ref().and_then(|handler| pool_sizes.get(handler.item));
                 http.instances_ready = pool_size.map_or(0, |size| usize::try_from(*size).unwrap_or(0));
-                let workload = ResolvedWorkload::new(linked, http, admissions);
+                let loss = if has_scratch { Loss::Something } else { bound.loss() };
+                let workload = ResolvedWorkload::new(linked, http, metrics, loss);
                 self.prove(&workload, &bound).await.map(|()| workload)
             }
             Err(err) => Err(err),
@@ -266,6 +115,20 @@ impl Resolver {
                 Err(err)
             }
         }
+    }
+
+    /// What can be judged of a workload without its components' bytes: names, settings, and what this host provides.
+    pub(super) fn check(&self, workload: &Workload) -> Result<HttpOptions, StartError> {
+        check::names(workload)?;
+        check::host_interfaces(workload, &self.plugins)?;
+        check::name_lookup(&workload.host_interfaces)?;
+        for component in &workload.components {
+            AllowedHosts::parse(&component.local_resources.allowed_hosts)?;
+        }
+        let directories =
+            workload.volumes.iter().filter(|volume| matches!(volume.volume_type, VolumeType::HostPath(_)));
+        Volumes::prepare(directories, &self.host_path_roots)?;
+        self.http_options(workload)
     }
 
     fn http_options(&self, workload: &Workload) -> Result<HttpOptions, StartError> {
@@ -290,7 +153,9 @@ impl Resolver {
         let mut compiled = Vec::new();
         for component in components {
             let code = compile_one(&engine, &component.name, component.bytes).await?;
-            let base = ItemBase::new(&engine, Arc::clone(&identity), &component.name, code, component.local_resources);
+            let resources = component.local_resources;
+            let mut base = ItemBase::new(&engine, Arc::clone(&identity), &component.name, code, resources);
+            base.max_invocations = component.max_invocations;
             compiled.push(WorkloadComponent(base));
         }
         let service = match service {
@@ -333,7 +198,7 @@ impl Resolver {
     ) -> Result<(), StartError> {
         for link in std::mem::take(&mut plan.plugins) {
             let plugin = Arc::clone(&link.plugin);
-            let refused = |source: anyhow::Error| StartError::Plugin { plugin: plugin.id(), source: source.into() };
+            let refused = |source: anyhow::Error| StartError::Plugin { plugin: plugin.id(), source };
             let (interfaces, items) = (link.interfaces.clone(), link.items.clone());
             bound.links.push(link);
             plugin.on_workload_bind(workload, interfaces.clone()).await.map_err(refused)?;
@@ -381,32 +246,13 @@ async fn compile_one(engine: &Engine, component: &str, bytes: bytes::Bytes) -> R
         .map_err(|source| StartError::Compile { component: component.to_string(), source })
 }
 
-impl BoundPlugins {
-    async fn resolved(&self, workload: &ResolvedWorkload) -> Result<(), StartError> {
-        for link in &self.links {
-            for index in &link.items {
-                let Some(item) = workload.linked().items.get(*index) else { continue };
-                link.plugin
-                    .on_workload_resolved(workload, &item.id)
-                    .await
-                    .map_err(|source| StartError::Plugin { plugin: link.plugin.id(), source: source.into() })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells the plugins that the workload is gone, the last one first.
-    pub(super) async fn unbind(self) {
-        for link in self.links.into_iter().rev() {
-            if let Err(err) = link.plugin.on_workload_unbind(&self.workload_id, link.interfaces).await {
-                tracing::warn!(workload_id = self.workload_id, plugin = link.plugin.id(), "unbinding failed: {err:#}");
-            }
-        }
-    }
-}
-
 fn exports_handler(component: &ItemBase) -> bool {
     component.component().exports().iter().any(|export| is_handler(export))
+}
+
+/// Whether a service is run; the others are called.
+fn is_program(service: &ItemBase) -> bool {
+    service.component().exports().iter().any(|export| is_run(export))
 }
 
 fn is_handler(name: &str) -> bool {

@@ -104,6 +104,19 @@ impl Choice {
     }
 }
 
+impl Offer {
+    /// Whether what workloads with these entries keep is still there when none of them is bound.
+    pub(crate) fn outlives_binding<'a>(&self, entries: impl IntoIterator<Item = &'a WitInterface>) -> bool {
+        match self {
+            Self::InMemory => false,
+            Self::Directory => true,
+            Self::Choice(_) => entries.into_iter().all(|entry| {
+                entry.config.get("backend").is_some_and(|backend| backend == FILESYSTEM || backend == POSTGRES)
+            }),
+        }
+    }
+}
+
 /// Where an entry's data stand.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Place {

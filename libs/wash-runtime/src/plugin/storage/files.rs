@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fs_err::os::unix::fs::OpenOptionsExt;
 use rustix::fs::OFlags;
 
+use super::room;
+
 /// Names that begin with a dot are never names of a tenant's data.
 const TEMPORARY: &str = ".tmp";
 const LOCKS: &str = ".locks";
@@ -113,7 +115,7 @@ pub(crate) struct Unfinished {
 impl Unfinished {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let path = self.path.as_deref().unwrap_or(Path::new(""));
-        self.file.write_all(bytes).map_err(|err| named(err, path))
+        room::check(&self.file, bytes.len()).and_then(|()| self.file.write_all(bytes)).map_err(|err| named(err, path))
     }
 
     /// Makes the bytes survive a crash; the name they go by does not yet.

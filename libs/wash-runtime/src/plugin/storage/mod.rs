@@ -6,5 +6,6 @@ pub(crate) mod budget;
 pub(crate) mod entries;
 pub(crate) mod files;
 pub(crate) mod names;
+mod room;
 pub(crate) mod roots;
 pub(crate) mod tenants;

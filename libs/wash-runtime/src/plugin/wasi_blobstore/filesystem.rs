@@ -1,7 +1,7 @@
 //! Containers in a directory: a directory for each namespace and container, a file for each object.
 //!
 //! A file holds the content as it is, and the trailer of its [name](names). Several processes may use one directory.
-//! There is no limit of its own to what is kept: that is the file system's.
+//! What is kept has no limit of its own, but leaves a part of the disk free.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, LinkerInstance, Lower};
 
-use super::{HostPlugin, wasmtime_error};
+use super::{Attachment, HostPlugin, wasmtime_error};
 use crate::engine::Ctx;
 use crate::engine::workload::{ItemBase, WorkloadItem};
 use crate::wit::{WitInterface, WitWorld};
@@ -66,6 +66,10 @@ impl HostPlugin for DynamicConfig {
     fn world(&self) -> WitWorld {
         let exports = INTERFACES.iter().filter_map(|interface| interface.parse().ok()).collect();
         WitWorld { exports, ..WitWorld::default() }
+    }
+
+    fn attachment(&self, _: &HashSet<WitInterface>) -> Attachment {
+        Attachment::Restorable
     }
 
     async fn on_workload_item_bind<'a>(

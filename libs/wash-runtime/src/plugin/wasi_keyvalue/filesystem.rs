@@ -1,7 +1,7 @@
 //! Buckets in a directory: a directory for each namespace and bucket, a file for each key.
 //!
 //! A file holds the version of the write, the value, and the trailer of its [name](names). Several processes may use one
-//! directory. There is no limit of its own to what is kept: that is the file system's.
+//! directory. What is kept has no limit of its own, but leaves a part of the disk free.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};

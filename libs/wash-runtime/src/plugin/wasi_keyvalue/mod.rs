@@ -24,7 +24,6 @@ use self::backend::Backend;
 use self::binding::{Binding, Bound, Host, view};
 use self::filesystem::FilesystemBackend;
 use self::memory::MemoryBackend;
-use super::HostPlugin;
 pub use super::storage::entries::EntryError;
 use super::storage::entries::{self, Choice, Offer, Place};
 use super::storage::files;
@@ -32,6 +31,7 @@ pub use super::storage::roots::RootError;
 use super::storage::tenants::Tenants;
 #[cfg(feature = "wasmcloud-postgres")]
 use super::wasmcloud_postgres::Postgres;
+use super::{Attachment, HostPlugin};
 use crate::engine::workload::{UnresolvedWorkload, WorkloadItem};
 use crate::wit::{WitInterface, WitWorld};
 
@@ -266,6 +266,10 @@ macro_rules! host_plugin {
 
             fn world(&self) -> WitWorld {
                 world()
+            }
+
+            fn attachment(&self, interfaces: &HashSet<WitInterface>) -> Attachment {
+                if self.0.offer.outlives_binding(interfaces) { Attachment::Restorable } else { Attachment::Keeps }
             }
 
             async fn start(&self) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use wasmtime::component::{ComponentType, Lift, LinkerInstance};
 
 use super::guest_text::printable;
 use super::token_bucket::TokenBucket;
-use super::{HostPlugin, wasmtime_error};
+use super::{Attachment, HostPlugin, wasmtime_error};
 use crate::engine::Ctx;
 use crate::engine::workload::WorkloadItem;
 use crate::wit::{WitInterface, WitWorld};
@@ -58,6 +58,10 @@ impl HostPlugin for TracingLogger {
     fn world(&self) -> WitWorld {
         let exports = INTERFACES.iter().filter_map(|interface| interface.parse().ok()).collect();
         WitWorld { exports, ..WitWorld::default() }
+    }
+
+    fn attachment(&self, _: &HashSet<WitInterface>) -> Attachment {
+        Attachment::Restorable
     }
 
     async fn on_workload_item_bind<'a>(

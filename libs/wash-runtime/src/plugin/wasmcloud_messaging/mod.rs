@@ -15,7 +15,7 @@ use wasmtime::component::InstancePre;
 use self::broker::{Broker, Limits};
 use self::dispatch::{Dispatcher, Handler, Receiver};
 use self::settings::{ConsumerGroup, SubscriptionSettings};
-use super::{HostPlugin, wasmtime_error};
+use super::{Attachment, HostPlugin, wasmtime_error};
 use crate::engine::Ctx;
 use crate::engine::workload::{ResolvedWorkload, UnresolvedWorkload, WorkloadItem};
 use crate::wit::{WitInterface, WitWorld};
@@ -134,6 +134,14 @@ impl HostPlugin for InMemoryMessaging {
                 .collect()
         };
         WitWorld { exports: interfaces("consumer,types"), imports: interfaces("handler") }
+    }
+
+    fn attachment(&self, interfaces: &HashSet<WitInterface>) -> Attachment {
+        let subscribes = |entry: &WitInterface| {
+            entry.interfaces.contains("handler")
+                || SubscriptionSettings::parse(&entry.config).is_ok_and(|settings| !settings.patterns.is_empty())
+        };
+        if interfaces.iter().any(subscribes) { Attachment::Calls } else { Attachment::Restorable }
     }
 
     async fn on_workload_bind(

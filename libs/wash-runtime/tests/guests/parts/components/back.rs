@@ -187,6 +187,12 @@ impl faults::Guest for Back {
         std::thread::sleep(Duration::from_secs(1 << 30));
     }
 
+    fn hold() {
+        println!("begin");
+        std::thread::sleep(Duration::from_millis(30));
+        println!("end");
+    }
+
     fn grow(mebibytes: u32) -> bool {
         let mut bytes = Vec::<u8>::new();
         let grown = bytes.try_reserve_exact(black_box(mebibytes as usize) << 20).is_ok();

@@ -77,6 +77,10 @@ impl wasip2::exports::http::incoming_handler::Guest for Front {
                 faults::spin();
                 String::new()
             }
+            "/hold" => {
+                faults::hold();
+                "held".to_string()
+            }
             "/sleep" => {
                 faults::sleep();
                 String::new()

@@ -4,7 +4,9 @@ use std::hint::black_box;
 
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
-use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use wasip2::http::types::{
+    Fields, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
+};
 use wasip2::io::streams::StreamError;
 
 struct Greedy;
@@ -27,6 +29,40 @@ impl wasip2::exports::http::incoming_handler::Guest for Greedy {
                     std::mem::forget(Fields::new());
                 }
                 answer(response_out, Fields::new(), b"held");
+            }
+            "/hoard" => {
+                for _ in 0..number() {
+                    std::mem::forget(large_headers());
+                }
+                answer(response_out, Fields::new(), b"hoarded");
+            }
+            "/hoard-copies" => {
+                let headers = large_headers();
+                for _ in 0..number() {
+                    std::mem::forget(headers.clone());
+                }
+                answer(response_out, Fields::new(), b"hoarded");
+            }
+            "/hoard-responses" => {
+                for _ in 0..number() {
+                    std::mem::forget(OutgoingResponse::new(large_headers()));
+                }
+                answer(response_out, Fields::new(), b"hoarded");
+            }
+            "/hoard-paths" => {
+                let path = format!("/{}", "x".repeat(60_000));
+                for _ in 0..number() {
+                    let request = OutgoingRequest::new(Fields::new());
+                    request.set_path_with_query(Some(&path)).unwrap();
+                    std::mem::forget(request);
+                }
+                answer(response_out, Fields::new(), b"hoarded");
+            }
+            "/churn" => {
+                for _ in 0..number() {
+                    drop(large_headers());
+                }
+                answer(response_out, Fields::new(), b"churned");
             }
             "/files" => {
                 let opened = open_files(number());
@@ -103,6 +139,13 @@ impl wasip2::exports::http::incoming_handler::Guest for Greedy {
             _ => answer(response_out, Fields::new(), b"greedy"),
         }
     }
+}
+
+/// 100 kB of them.
+fn large_headers() -> Fields {
+    let headers = Fields::new();
+    headers.append("x-large", &vec![b'x'; 100_000]).unwrap();
+    headers
 }
 
 fn answer(response_out: ResponseOutparam, headers: Fields, bytes: &[u8]) {

@@ -1,0 +1,30 @@
+//! `wash inspect`: bytes in; imports, exports, WIT, metadata, differences and verdicts out. Nothing that it reads is run.
+
+mod archive;
+mod artifact;
+mod check;
+mod claims;
+mod cli;
+mod command;
+mod command_error;
+mod dependencies;
+mod describe;
+mod diff;
+mod graph;
+mod host_profile;
+mod metadata;
+mod output;
+mod print;
+mod registry;
+mod sbom;
+mod size;
+mod source;
+mod strip;
+mod summary;
+mod write;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    washlib_cli::run(command::inspect)
+}

@@ -1,0 +1,43 @@
+//! A file from an OCI registry, verified as the configuration demands and kept in the cache that all tools share.
+//!
+//! A client, a thread and a runtime are made here alone: what looks at a local file starts none.
+
+use std::env;
+
+use washlib_cli::{CommandError, Ui};
+use washlib_config::Project;
+use washlib_registry::{
+    Cancellation, Client, PullOptions, Reference, Settings, Unwatched, configuration, pull_component_blocking,
+};
+
+use crate::command_error;
+use crate::source::{self, Place, Transport};
+
+/// Pulls what a reference means, or takes it from the cache.
+pub(crate) fn pull(reference: &str, place: &Place<'_>, ui: &Ui) -> Result<Vec<u8>, CommandError> {
+    let reference: Reference = reference.parse().map_err(CommandError::usage)?;
+    let mut settings = settings(place, ui)?;
+    if place.registries == Transport::Plain {
+        let registry = reference.repository().registry().to_owned();
+        settings.registries.entry(registry).or_default().protocol = washlib_registry::Protocol::PlainHttp;
+    }
+    let client = Client::new(settings).map_err(CommandError::failure)?;
+    let cancellation = Cancellation::default();
+    let cancel = cancellation.clone();
+    washlib_cli::on_interrupt(move |_| cancel.cancel()).map_err(CommandError::failure)?;
+    ui.status("Pulling", &reference.to_string());
+    let pulled = pull_component_blocking(&client, &reference, &PullOptions::default(), &Unwatched, &cancellation)
+        .map_err(command_error::pull)?
+        .ok_or_else(CommandError::interrupted)?;
+    pulled.read().map_err(|err| command_error::cached(&reference, err))
+}
+
+/// The settings of the project around the start folder, or of the user alone.
+fn settings(place: &Place<'_>, ui: &Ui) -> Result<Settings, CommandError> {
+    let start = place.global.start_dir().map_err(CommandError::usage)?;
+    let project = Project::discover(&start).or_else(|_| Project::open(&start)).map_err(command_error::discover)?;
+    let config = source::configuration(&project, place, ui)?;
+    let environment = env::vars_os().collect();
+    let place = configuration::Place { root: project.root(), environment: &environment };
+    configuration::settings(&config.oci, place).map_err(CommandError::usage)
+}

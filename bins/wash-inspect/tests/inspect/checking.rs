@@ -1,0 +1,117 @@
+//! `wash inspect check` through its command line.
+
+use snapbox::str;
+use washlib_test::Sandbox;
+
+use crate::fixtures::{WIT, component, inspect};
+
+/// A world that imports what hosts have, have on request, have in other versions and do not have.
+const MIXED: &str = "package demo:app;
+    world app {
+        import wasi:random/random@0.2.0;
+        import wasi:keyvalue/store@0.2.0-draft;
+        import wasi:config/store@0.2.0-rc.1;
+        import wasi:clocks/monotonic-clock@0.3.0;
+        import demo:other/api;
+        export wasi:http/incoming-handler@0.2.0;
+    }
+    package wasi:random@0.2.0 { interface random { get: func() -> u64; } }
+    package wasi:keyvalue@0.2.0-draft { interface store { open: func(); } }
+    package wasi:config@0.2.0-rc.1 { interface store { get: func(); } }
+    package wasi:clocks@0.3.0 { interface monotonic-clock { now: func() -> u64; } }
+    package demo:other { interface api { f: func(); } }
+    package wasi:http@0.2.0 { interface incoming-handler { handle: func(); } }";
+
+#[test]
+fn each_import_and_what_to_add() {
+    let sandbox = Sandbox::new();
+    sandbox.write("app.wasm", component(MIXED));
+    let output = inspect(&sandbox, &["check", "app.wasm", "--host", "wash"]).assert_code(1);
+    snapbox::assert_data_eq!(
+        output.stdout,
+        str![[r#"
+missing         demo:other/api
+does not match  wasi:clocks/monotonic-clock@0.3.0  (the host has 0.2.12)
+on request      wasi:keyvalue/store@0.2.0-draft
+on request      wasi:config/store@0.2.0-rc.1
+provided        wasi:random/random@0.2.0
+
+add (hostInterfaces)
+  - { namespace: wasi, package: config, version: "0.2.0-rc.1", interfaces: [store] }
+
+add (hostInterfaces)
+  - { namespace: wasi, package: keyvalue, version: "0.2.0-draft", interfaces: [store] }
+
+app.wasm does not fit wash host and wash dev, of this version
+
+"#]]
+    );
+    let json =
+        inspect(&sandbox, &["-o", "json", "check", "app.wasm", "--host", "wasmtime-serve"]).assert_code(1).json();
+    let advice: Vec<_> =
+        json["data"]["advice"].as_array().unwrap().iter().map(|advice| advice["text"].clone()).collect();
+    assert_eq!(advice, ["-S keyvalue", "-S config"]);
+    // It has a clock of WASI 0.3 too.
+    let findings = json["data"]["findings"].as_array().unwrap();
+    let clock = findings.iter().find(|finding| finding["name"] == "wasi:clocks/monotonic-clock@0.3.0").unwrap();
+    assert_eq!(clock["status"], "provided");
+}
+
+#[test]
+fn a_host_that_calls_what_is_not_there() {
+    let sandbox = Sandbox::new();
+    sandbox.write("app.wasm", component("package a:b; world w { export run: func(); }"));
+    inspect(&sandbox, &["check", "app.wasm", "--host", "wash"]).assert_success();
+    let output = inspect(&sandbox, &["check", "app.wasm", "--host", "wasmtime-serve"]).assert_code(1);
+    assert!(output.stdout.contains("not exported    wasi:http/incoming-handler@0.2.0 or"), "{}", output.stdout);
+}
+
+#[test]
+fn a_host_of_the_users_own_and_an_unknown_one() {
+    let sandbox = Sandbox::new();
+    sandbox.write("app.wasm", component("package a:b; world w { import i; } interface i { f: func(); }"));
+    sandbox.write(
+        "mine.toml",
+        "name = 'mine'\ntitle = 'my host'\nsource = 'me'\n[[offers]]\npackage = 'a:b'\nversions = ['']\ninterfaces = ['i']\n",
+    );
+    inspect(&sandbox, &["check", "app.wasm", "--host", "mine.toml"]).assert_success();
+    sandbox.write("bad.toml", "name = 'x'\ncolour = 'red'\n");
+    inspect(&sandbox, &["check", "app.wasm", "--host", "bad.toml"]).assert_code(2).assert_stderr_has("colour");
+    inspect(&sandbox, &["check", "app.wasm", "--host", "nothing"]).assert_code(2).assert_stderr_has("--list-hosts");
+    inspect(&sandbox, &["check", "app.wasm"]).assert_code(2);
+    let hosts = inspect(&sandbox, &["check", "--list-hosts"]).assert_success().stdout;
+    for name in ["wash ", "wasmcloud ", "wasmtime-serve ", "wasmtime-run ", "spin "] {
+        assert!(hosts.contains(name), "{name} in {hosts}");
+    }
+}
+
+#[test]
+fn a_world_is_what_a_component_must_fit() {
+    let sandbox = Sandbox::new();
+    sandbox.write("shop.wasm", component(WIT));
+    sandbox.write("wit/shop.wit", WIT);
+    inspect(&sandbox, &["check", "shop.wasm", "--world", "store", "--wit", "wit"]).assert_success();
+    inspect(&sandbox, &["check", "shop.wasm", "--world", "demo:shop/store@1.2.0", "--wit", "wit"]).assert_success();
+    // The world asks for more, offers less, and has another type.
+    let other = WIT
+        .replace("export shop;", "export shop; export stop: func();")
+        .replace("import log: func(text: string);", "")
+        .replace("buy: func(name: string)", "buy: func(number: u32)");
+    sandbox.write("other/shop.wit", other);
+    let output =
+        inspect(&sandbox, &["check", "shop.wasm", "--world", "demo:shop/store", "--wit", "other"]).assert_code(1);
+    for line in [
+        "missing         log  (the world does not offer it)",
+        "not exported    stop  (the world asks for this export)",
+        "does not match  demo:shop/shop@1.2.0 buy",
+        "world:     func(number: u32) -> result<item, string>",
+        "component: func(name: string) -> result<item, string>",
+    ] {
+        assert!(output.stdout.contains(line), "{line} in\n{}", output.stdout);
+    }
+    inspect(&sandbox, &["check", "shop.wasm", "--world", "x:y/z", "--wit", "wit"]).assert_code(2);
+    inspect(&sandbox, &["check", "shop.wasm", "--world", "none", "--wit", "wit"])
+        .assert_code(2)
+        .assert_stderr_has("store");
+    inspect(&sandbox, &["check", "shop.wasm", "--world", "store"]).assert_code(2).assert_stderr_has("--wit <folder>");
+}

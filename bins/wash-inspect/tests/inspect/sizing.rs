@@ -1,0 +1,85 @@
+//! `wash inspect size` and `wash inspect deps` through their command line.
+
+use std::io::Write as _;
+
+use washlib_test::Sandbox;
+
+use crate::fixtures::{inspect, wasm};
+
+fn sample(body: &str) -> Vec<u8> {
+    wasm(&format!(
+        "(component (core module $main (memory 1) (data $rodata \"abcdefgh\")
+            (func $core::fmt::write (export \"w\") {body})
+            (func $<app::Thing_as_core::fmt::Display>::fmt)))"
+    ))
+}
+
+#[test]
+fn parts_sections_crates_functions_and_data() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.wasm", sample("(drop (i32.const 1)) (drop (i32.const 2))"));
+    let text = inspect(&sandbox, &["size", "a.wasm"]).assert_success().stdout;
+    for part in
+        ["core-module main", "code by crate", "core  (1 functions)", "core::fmt::write", "rodata", "stripping saves"]
+    {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    let one = inspect(&sandbox, &["-o", "json", "size", "a.wasm", "--top", "1"]).assert_success().json();
+    assert_eq!(one["data"]["functions"].as_array().unwrap().len(), 1);
+    assert_eq!(one["data"]["n_functions"], 2);
+    assert_eq!(one["data"]["functions"][0]["crate"], "core");
+}
+
+#[test]
+fn a_difference_and_a_map() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.wasm", sample(""));
+    sandbox.write("b.wasm", sample(&"(drop (i32.const 1))".repeat(50)));
+    let json = inspect(&sandbox, &["-o", "json", "size", "b.wasm", "--diff", "a.wasm"]).assert_success().json();
+    let data = &json["data"];
+    assert_eq!(data["functions"][0]["name"], "main: core::fmt::write");
+    assert_eq!(data["crates"][0]["name"], "core");
+    assert!(data["size"].as_u64() > data["size_before"].as_u64());
+    let text = inspect(&sandbox, &["size", "b.wasm", "--diff", "a.wasm"]).assert_success().stdout;
+    assert!(text.contains("+150 B  main: core::fmt::write"), "{text}");
+
+    inspect(&sandbox, &["size", "b.wasm", "--treemap", "map.html"]).assert_success();
+    let page = std::fs::read_to_string(sandbox.work().join("map.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("core::fmt::write (15"), "{page}");
+    // It stands alone.
+    assert!(!page.contains("http") && !page.contains("<script") && !page.contains("src="), "{page}");
+}
+
+/// A component whose module records two crates as cargo-auditable does.
+fn auditable() -> Vec<u8> {
+    let json = r#"{"packages":[{"name":"app","version":"0.1.0","source":"local","dependencies":[1],"root":true},
+        {"name":"serde","version":"1.0.200","source":"crates.io"}]}"#;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(json.as_bytes()).unwrap();
+    let section: String = encoder.finish().unwrap().iter().map(|byte| format!("\\{byte:02x}")).collect();
+    wasm(&format!("(component (core module $main (@custom \".dep-v0\" \"{section}\")))"))
+}
+
+#[test]
+fn recorded_crates_and_their_bills_of_materials() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.wasm", auditable());
+    let text = inspect(&sandbox, &["deps", "a.wasm"]).assert_success().stdout;
+    assert_eq!(text, "# main\napp 0.1.0  local\nserde 1.0.200  crates.io\n");
+    let cyclonedx = inspect(&sandbox, &["deps", "a.wasm", "--sbom", "cyclonedx"]).assert_success().json();
+    assert_eq!(cyclonedx["specVersion"], "1.6");
+    assert_eq!(cyclonedx["components"][1]["purl"], "pkg:cargo/serde@1.0.200");
+    assert_eq!(cyclonedx["dependencies"][0]["dependsOn"][0], "pkg:cargo/app@0.1.0?source=local");
+    let spdx = inspect(&sandbox, &["deps", "a.wasm", "--sbom", "spdx"]).assert_success().json();
+    assert_eq!(spdx["spdxVersion"], "SPDX-2.3");
+    let relations: Vec<_> =
+        spdx["relationships"].as_array().unwrap().iter().map(|r| r["relationshipType"].clone()).collect();
+    assert_eq!(relations, ["DESCRIBES", "DEPENDS_ON", "DEPENDS_ON"]);
+    // The same file gives the same document.
+    let again = inspect(&sandbox, &["deps", "a.wasm", "--sbom", "spdx"]).assert_success().json();
+    assert_eq!(spdx, again);
+    let summary = inspect(&sandbox, &["--summary", "a.wasm"]).assert_success().stdout;
+    assert!(summary.contains("recorded   2 crates or packages"), "{summary}");
+    sandbox.write("bare.wasm", wasm("(module)"));
+    inspect(&sandbox, &["deps", "bare.wasm"]).assert_success().assert_stderr_has("cargo auditable build");
+}

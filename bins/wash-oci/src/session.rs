@@ -1,0 +1,176 @@
+//! What every command begins with: settings of configuration, environment and flags, a client, and a way to be
+//! interrupted.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use washlib_cli::{CommandError, GlobalArgs, Progress as Bar, RegistryArgs, Ui};
+use washlib_config::{Config, Environment, Project, Secret, Sources};
+use washlib_registry::credentials::ExplicitCredential;
+use washlib_registry::{Cancellation, Client, Digest, Progress, Protocol, Settings, configuration, run_blocking};
+
+use crate::command_error;
+
+/// A client, and what goes with it.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) progress: Watched,
+    cancellation: Cancellation,
+}
+
+impl Session {
+    /// Prepares to speak to the registries that a command names; explicit credentials are for the first one.
+    pub(crate) fn begin(
+        global: &GlobalArgs,
+        flags: &RegistryArgs,
+        registries: &[&str],
+        ui: &Ui,
+    ) -> Result<Self, CommandError> {
+        let mut settings = settings(global, ui)?;
+        apply(&mut settings, flags, registries, ui)?;
+        Self::with(settings, ui)
+    }
+
+    /// The same with settings that are complete.
+    pub(crate) fn with(settings: Settings, ui: &Ui) -> Result<Self, CommandError> {
+        let client = Client::new(settings).map_err(CommandError::failure)?;
+        let cancellation = Cancellation::default();
+        let cancel = cancellation.clone();
+        washlib_cli::on_interrupt(move |_| cancel.cancel()).map_err(CommandError::failure)?;
+        Ok(Self { client, progress: Watched::new(ui), cancellation })
+    }
+
+    /// Runs work of the client to its end, or until somebody interrupts it.
+    pub(crate) fn run<F, T>(&self, work: F) -> Result<T, CommandError>
+    where
+        F: Future<Output = Result<T, CommandError>> + Send,
+        T: Send,
+    {
+        let result = run_blocking(work, &self.cancellation).map_err(CommandError::failure)?;
+        // The bar goes before anything is printed.
+        self.progress.end();
+        result.unwrap_or_else(|| Err(CommandError::interrupted()))
+    }
+}
+
+/// The settings of the configuration around the current folder, and of the environment.
+pub(crate) fn settings(global: &GlobalArgs, ui: &Ui) -> Result<Settings, CommandError> {
+    let here = Path::new(".");
+    // Without a project there is still the user's configuration.
+    let project = Project::discover(here).or_else(|_| Project::open(here)).map_err(command_error::discover)?;
+    let environment = environment();
+    let sources =
+        Sources { user_config: global.user_config.as_deref(), environment: &environment, flags: Config::default() };
+    let loaded = washlib_config::load(&project, sources).map_err(command_error::config)?;
+    for warning in &loaded.warnings {
+        ui.warn(&warning.to_string());
+    }
+    let place = configuration::Place { root: project.root(), environment: &environment };
+    configuration::settings(&loaded.config.oci, place).map_err(command_error::settings)
+}
+
+/// This process's environment.
+pub(crate) fn environment() -> Environment {
+    std::env::vars_os().collect()
+}
+
+/// Puts the flags on top.
+pub(crate) fn apply(
+    settings: &mut Settings,
+    flags: &RegistryArgs,
+    registries: &[&str],
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    settings.certificate_authorities.extend(flags.ca_path.iter().cloned());
+    if flags.insecure {
+        for registry in registries {
+            settings.registries.entry((*registry).to_owned()).or_default().protocol = Protocol::PlainHttp;
+        }
+    }
+    let Some(user) = &flags.user else {
+        return if flags.password.is_some() || flags.password_stdin {
+            Err(command_error::password_without_user())
+        } else {
+            Ok(())
+        };
+    };
+    let password = match password(flags, ui)? {
+        Some(password) => password,
+        None => return Err(command_error::user_without_password()),
+    };
+    settings.credentials.explicit = Some(ExplicitCredential {
+        registry: registries.first().map(|registry| (*registry).to_owned()),
+        user: user.clone(),
+        password,
+        origin: "--user".to_owned(),
+    });
+    Ok(())
+}
+
+/// The password of the flags, the environment or a person.
+pub(crate) fn password(flags: &RegistryArgs, ui: &Ui) -> Result<Option<Secret>, CommandError> {
+    if let Some(password) = &flags.password {
+        ui.warn("others on this machine can see `--password`; `--password-stdin` keeps it to yourself");
+        return Ok(Some(Secret::new(password)));
+    }
+    if flags.password_stdin {
+        let mut text = String::new();
+        io::stdin().take(1 << 20).read_to_string(&mut text).map_err(command_error::password_stdin)?;
+        return Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))));
+    }
+    if let Ok(password) = std::env::var("WASH_REG_PASSWORD") {
+        return Ok(Some(Secret::new(password)));
+    }
+    Ok(ui.ask_secret("Password", None).map_err(CommandError::from)?.map(Secret::new))
+}
+
+/// Draws what the client reports.
+pub(crate) struct Watched {
+    ui: Ui,
+    bar: Mutex<Option<Bar>>,
+    message: Mutex<String>,
+}
+
+impl Watched {
+    fn new(ui: &Ui) -> Self {
+        Self { ui: ui.clone(), bar: Mutex::default(), message: Mutex::default() }
+    }
+
+    /// Takes the bar away.
+    fn end(&self) {
+        if let Ok(mut bar) = self.bar.lock() {
+            bar.take();
+        }
+    }
+
+    fn bytes(&self, done: u64, total: u64) {
+        if let Ok(mut bar) = self.bar.lock() {
+            let message = || self.message.lock().map(|message| message.clone()).unwrap_or_default();
+            bar.get_or_insert_with(|| self.ui.progress(&message())).set_bytes(done, Some(total));
+        }
+    }
+}
+
+impl Progress for Watched {
+    fn message(&self, text: &str) {
+        if let Ok(mut message) = self.message.lock() {
+            text.clone_into(&mut message);
+        }
+    }
+
+    fn received(&self, _: &Digest, done: u64, total: u64) {
+        self.bytes(done, total);
+    }
+
+    fn sent(&self, done: u64, total: u64) {
+        self.bytes(done, total);
+    }
+
+    fn retrying(&self, reason: &str, pause: Duration) {
+        self.end();
+        let pause = humantime::format_duration(Duration::from_millis(pause.as_millis().try_into().unwrap_or(u64::MAX)));
+        self.ui.warn(&format!("{reason}; trying again in {pause}"));
+    }
+}

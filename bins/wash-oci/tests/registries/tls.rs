@@ -1,0 +1,86 @@
+//! A registry with a certificate of its own.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use washlib_test::{Output, RegistryOptions};
+
+use crate::Place;
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate and its key, in PEM.
+fn certificate(issuer: &CertifiedIssuer<'static, KeyPair>) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, issuer).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}
+
+/// A registry with a certificate, and the authority's certificate in PEM.
+fn place() -> (Place, String) {
+    let issuer = authority();
+    let options = RegistryOptions { tls: Some(certificate(&issuer)), ..RegistryOptions::default() };
+    (Place::with(&options), issuer.pem())
+}
+
+#[test]
+fn a_registry_may_want_a_certificate_of_its_clients() {
+    let (issuer, clients) = (authority(), authority());
+    let options = RegistryOptions {
+        tls: Some(certificate(&issuer)),
+        client_authority: Some(clients.pem()),
+        ..RegistryOptions::default()
+    };
+    let place = Place::with(&options);
+    place.component("hello.wasm", 10);
+    place.sandbox.write("ca.pem", issuer.pem());
+    let (chain, key) = certificate(&clients);
+    place.sandbox.write("client.pem", format!("{chain}{key}"));
+    let config = |more: &str| {
+        let registry = place.registry.address();
+        let text = format!("oci: {{ registries: {{ \"{registry}\": {{ ca_paths: [ca.pem]{more} }} }} }}");
+        place.sandbox.write(".wash/config.yaml", text);
+    };
+    let reference = place.reference("hello:v1");
+    config("");
+    place.oci(&["push", &reference, "hello.wasm"]).assert_code(1).assert_stderr_has("cannot reach");
+    config(", client_cert_path: client.pem");
+    place.oci(&["push", &reference, "hello.wasm"]).assert_success();
+}
+
+#[test]
+fn an_authority_is_trusted_when_it_is_named() {
+    let (place, authority) = place();
+    place.component("hello.wasm", 10);
+    let reference = place.reference("hello:v1");
+    // It is on loopback, so it is asked in plain HTTP first, and says what it wants.
+    let untrusted = place.oci(&["push", &reference, "hello.wasm"]).assert_code(1);
+    assert!(untrusted.stderr.contains("--ca-path"), "{}", untrusted.stderr);
+    let path = place.sandbox.write("ca.pem", &authority);
+    place.oci(&["push", &reference, "hello.wasm", "--ca-path", "ca.pem"]).assert_success();
+    let mut by_variable = place.sandbox.command("wash-oci");
+    by_variable.args(["pull", &reference]).env("WASH_OCI_CA_PATHS", path);
+    Output::of(&mut by_variable).assert_success();
+    let config = format!("oci: {{ registries: {{ \"{}\": {{ ca_paths: [../ca.pem] }} }} }}", place.registry.address());
+    place.sandbox.write("project/.wash/config.yaml", config);
+    place.oci(&["-C", "project", "pull", &reference]).assert_success();
+    place.sandbox.write("nonsense.pem", "nonsense");
+    place.oci(&["pull", &reference, "--ca-path", "nonsense.pem"]).assert_code(1).assert_stderr_has("nonsense.pem");
+}
+
+#[test]
+fn plain_http_is_said_to_be_wanted_where_it_is() {
+    let place = Place::new();
+    let config = format!("oci: {{ registries: {{ \"{}\": {{ plain_http: false }} }} }}", place.registry.address());
+    place.sandbox.write(".wash/config.yaml", config);
+    place.component("hello.wasm", 10);
+    let reference = place.reference("hello:v1");
+    place.oci(&["push", &reference, "hello.wasm"]).assert_code(1).assert_stderr_has("`--insecure` allows that");
+    place.oci(&["push", &reference, "hello.wasm", "--insecure"]).assert_success();
+    let mut allowed = place.sandbox.command("wash-oci");
+    allowed.args(["pull", &reference]).env("WASMCLOUD_OCI_ALLOWED_INSECURE", place.registry.address());
+    Output::of(&mut allowed).assert_success();
+}

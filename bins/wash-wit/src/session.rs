@@ -1,0 +1,141 @@
+//! What every command starts with: the project, its configuration, where packages come from, and the interrupt.
+//!
+//! Opening a session reads files; it contacts nobody and changes nothing.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use washlib_cli::{CommandError, GlobalArgs, Ui};
+use washlib_config::{Config, DiscoverError, Project, Sourced};
+use washlib_registry::wit::{Sources, SourcesSettings, WitConfiguration};
+use washlib_wit::{
+    Cache, Context, Existing, Guard, LOCK_FILE_NAME, LockPolicy, MANIFEST_FILE_NAME, PackageName, Plan, PlanOptions,
+    SourceOverride, WitProject, WitSources,
+};
+
+use crate::cli::DependencyArgs;
+use crate::command_error;
+use crate::progress::UiWatcher;
+
+pub(crate) struct Session<'a> {
+    pub(crate) ui: &'a Ui,
+    pub(crate) project: WitProject,
+    /// The folder of the sources as a person knows it.
+    pub(crate) wit_dir: String,
+    pub(crate) sources: Sources,
+    pub(crate) cache: Cache,
+    overrides: Vec<SourceOverride>,
+    policy: LockPolicy,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn open(global: &GlobalArgs, args: &DependencyArgs, ui: &'a Ui) -> Result<Self, CommandError> {
+        let start_dir = global.start_dir().map_err(CommandError::usage)?;
+        let project = find_project(&start_dir).map_err(command_error::discover)?;
+        let mut flags = Config::default();
+        if let Some(wit_dir) = &args.wit_dir {
+            flags.wit.wit_dir = Some(Sourced::from_flag("--wit-dir", wit_dir.clone()));
+        }
+        let environment = env::vars_os().collect();
+        let sources =
+            washlib_config::Sources { user_config: global.user_config.as_deref(), environment: &environment, flags };
+        let loaded = washlib_config::load(&project, sources).map_err(command_error::config)?;
+        loaded.warnings.iter().for_each(|warning| ui.warn(&warning.to_string()));
+        let configuration = WitConfiguration::new(&loaded.config, project.root(), &environment);
+        let configuration = configuration.map_err(command_error::configuration)?;
+
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupted);
+        washlib_cli::on_interrupt(move |_| flag.store(true, Ordering::Relaxed)).map_err(CommandError::failure)?;
+
+        let wit_dir = loaded.config.wit.wit_dir_or_default().into_value().to_owned();
+        let project = WitProject::new(project.root(), &wit_dir);
+        let shown = project.wit_dir().strip_prefix(project.root()).unwrap_or(project.wit_dir()).display().to_string();
+        let offline = args.offline || args.frozen;
+        let settings = SourcesSettings {
+            registries: configuration.registries,
+            oci: configuration.oci,
+            offline,
+            cache: configuration.cache.clone(),
+            interrupted: Arc::clone(&interrupted),
+            watcher: Arc::new(UiWatcher::new(ui)),
+        };
+        Ok(Self {
+            ui,
+            project,
+            wit_dir: shown,
+            sources: Sources::new(settings),
+            cache: configuration.cache,
+            overrides: configuration.overrides,
+            policy: if args.locked || args.frozen { LockPolicy::Keep } else { LockPolicy::Update },
+            interrupted,
+        })
+    }
+
+    /// Waits until no other process changes the project.
+    pub(crate) fn guard(&self) -> Result<Guard, CommandError> {
+        let waiting = || self.ui.status("Waiting", "for another process that works on this project's WIT");
+        Guard::acquire(&self.project, &self.interrupted, waiting).map_err(command_error::guard)
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            project: &self.project,
+            overrides: &self.overrides,
+            source: &self.sources,
+            cache: &self.cache,
+            interrupted: &self.interrupted,
+        }
+    }
+
+    /// The project's sources as they are on disk.
+    pub(crate) fn read_sources(&self) -> Result<WitSources, CommandError> {
+        self.project.sources().map_err(command_error::project)
+    }
+
+    /// What is to be done for these sources.
+    pub(crate) fn plan(&self, sources: WitSources, options: PlanOptions) -> Result<Plan, CommandError> {
+        let options = PlanOptions { lock: self.policy, ..options };
+        washlib_wit::plan(&self.context(), sources, &options).map_err(command_error::sync)
+    }
+
+    /// What is to be done for the project as it is, whatever the lock says about changes.
+    pub(crate) fn plan_as_is(&self) -> Result<Plan, CommandError> {
+        let options = PlanOptions { existing: Existing::Keep, lock: LockPolicy::Update, forget: Vec::new() };
+        let sources = self.read_sources()?;
+        washlib_wit::plan(&self.context(), sources, &options).map_err(command_error::sync)
+    }
+
+    /// Whether `wit.sources` says where a package comes from.
+    pub(crate) fn is_overridden(&self, name: &PackageName) -> bool {
+        self.overrides.iter().any(|replacement| replacement.speaks_of(name))
+    }
+
+    /// Does it.
+    pub(crate) fn apply(&self, plan: &Plan) -> Result<(), CommandError> {
+        washlib_wit::apply(&self.context(), plan).map_err(command_error::sync)
+    }
+}
+
+/// The project that a folder belongs to. A package of interfaces alone has no toolchain: it is recognised by wkg's files
+/// or by its sources. Of wash's configuration and wkg's files the nearest counts.
+fn find_project(start: &Path) -> Result<Project, DiscoverError> {
+    let discovered = Project::discover(start);
+    let configured = discovered.as_ref().ok().filter(|project| project.config_file().is_some()).map(Project::root);
+    let below = |folder: &&Path| configured.is_none_or(|root| folder.starts_with(root) && *folder != root);
+    let has_wkg_files =
+        |folder: &&Path| [MANIFEST_FILE_NAME, LOCK_FILE_NAME].iter().any(|name| folder.join(name).is_file());
+    if let Some(folder) = start.ancestors().take_while(below).find(has_wkg_files) {
+        return Project::open(folder);
+    }
+    match discovered {
+        Err(err @ DiscoverError::NotFound { .. }) => {
+            let has_sources = |folder: &&Path| folder.join(PathBuf::from("wit")).is_dir();
+            start.ancestors().find(has_sources).map_or(Err(err), Project::open)
+        }
+        discovered => discovered,
+    }
+}

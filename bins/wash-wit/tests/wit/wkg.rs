@@ -1,0 +1,84 @@
+//! Projects and packages that go back and forth between `wash wit` and wkg.
+//!
+//! `cargo xtask setup --wkg` builds wkg, which takes minutes; without it these tests have nothing to compare with, and
+//! say so.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use washlib_test::Output;
+
+use crate::workbench::{WORLD, Workbench};
+
+/// wkg, where set-up puts it.
+fn wkg() -> Option<PathBuf> {
+    let test = std::env::current_exe().unwrap();
+    // <target>/debug/deps/wit-1234
+    let target = test.ancestors().nth(3).unwrap();
+    let program = target.join("foreign-wkg/bin/wkg");
+    if program.is_file() {
+        return Some(program);
+    }
+    eprintln!("wkg is not there: `cargo xtask setup --wkg` builds it");
+    None
+}
+
+fn run(bench: &Workbench, program: &PathBuf, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    bench.sandbox.set_environment(&mut command);
+    Output::of(command.current_dir(bench.app()).args(arguments)).assert_success()
+}
+
+#[test]
+fn a_project_can_be_used_with_both_in_turn() {
+    let Some(wkg) = wkg() else { return };
+    let bench = Workbench::new(WORLD);
+    bench.wit(["fetch"]).assert_success();
+    let ours = bench.texts();
+    run(&bench, &wkg, &["fetch"]);
+    // The same lock and the same packages, to the letter.
+    assert_eq!(bench.read("wkg.lock"), String::from_utf8_lossy(&ours[&bench.app().join("wkg.lock")]));
+    bench.wit(["check", "--frozen"]).assert_success();
+    assert_eq!(bench.texts(), ours);
+
+    // And the other way round.
+    std::fs::remove_file(bench.app().join("wkg.lock")).unwrap();
+    std::fs::remove_dir_all(bench.deps()).unwrap();
+    run(&bench, &wkg, &["fetch"]);
+    bench.wit(["fetch", "--frozen"]).assert_success().assert_stderr_has("Fresh");
+    bench.wit(["add", "wasi:random/random@0.2.12"]).assert_success();
+    run(&bench, &wkg, &["fetch"]);
+    bench.wit(["check", "--frozen"]).assert_success();
+}
+
+#[test]
+fn packages_in_the_binary_form_are_taken_over() {
+    let Some(wkg) = wkg() else { return };
+    let bench = Workbench::new(WORLD);
+    run(&bench, &wkg, &["fetch", "-t", "wasm"]);
+    assert!(bench.entries().contains(&"wasi-http-0.2.12.wasm".to_owned()), "{:?}", bench.entries());
+    bench.wit(["fetch"]).assert_success();
+    assert!(bench.entries().iter().all(|name| !name.ends_with(".wasm")), "{:?}", bench.entries());
+    bench.assert_resolves();
+}
+
+#[test]
+fn what_one_publishes_the_other_fetches() {
+    let Some(wkg) = wkg() else { return };
+    let log = "package acme:log@1.0.0;\n\ninterface logging {\n  log: func(text: string);\n}\n";
+    let user = "package acme:app;\n\nworld app {\n  import acme:log/logging@1.0.0;\n}\n";
+    let bench = Workbench::without_packages(log);
+    bench.wit(["publish"]).assert_success();
+    bench.write("app/wit/world.wit", user);
+    run(&bench, &wkg, &["fetch"]);
+    bench.assert_resolves();
+    bench.wit(["check"]).assert_success();
+
+    let bench = Workbench::without_packages(log);
+    run(&bench, &wkg, &["build", "-o", "log.wasm"]);
+    run(&bench, &wkg, &["publish", "log.wasm"]);
+    bench.wit(["publish"]).assert_code(1).assert_stderr_has("already");
+    bench.write("app/wit/world.wit", user);
+    bench.wit(["fetch"]).assert_success();
+    bench.assert_resolves();
+}

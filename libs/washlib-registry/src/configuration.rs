@@ -1,0 +1,307 @@
+//! Settings from the configuration and the environment, the same for every tool.
+//!
+//! Reads only variables that the caller passed in. Flags come on top: the tool changes the settings that it gets here.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use washlib_config::{Environment, Layer, Oci, OciRegistry, Origin, Secret, Sourced};
+
+use crate::credentials::{CredentialSources, ExplicitCredential};
+use crate::settings::{
+    CacheSettings, ClientCertificate, Protocol, Proxies, RegistrySettings, Settings, VerificationRule,
+};
+use crate::sign::{KeyError, PublicKey};
+
+/// Why there are no settings.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigurationError {
+    /// A public key cannot be read.
+    #[error("the public key {} of {origin} cannot be used", path.display())]
+    Key {
+        /// Its file.
+        path: PathBuf,
+        /// Where it is named.
+        origin: Origin,
+        /// What is wrong with it.
+        source: KeyFileError,
+    },
+    /// A rule without keys would let nothing pass, which nobody means.
+    #[error("the verification rule at {0} names no key")]
+    NoKeys(Origin),
+}
+
+/// Why the file of a key gives none.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// It holds no usable key.
+    #[error("{}: {source}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: KeyError,
+    },
+}
+
+/// Where the configuration is read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Where relative paths of the project's configuration begin; the current folder without a project.
+    pub root: &'a Path,
+    /// The environment's variables.
+    pub environment: &'a Environment,
+}
+
+/// The settings that the section `oci` and the environment ask for.
+///
+/// | variable | meaning |
+/// |---|---|
+/// | `WASMCLOUD_OCI_ALLOWED_INSECURE` | registries that are spoken to in plain HTTP, separated by commas |
+/// | `WASH_OCI_CA_PATHS` | certificates of authorities that are trusted too, separated by commas |
+/// | `WASH_OCI_CACHE_DIR` | the folder in which pulled artifacts are kept |
+/// | `WASH_REG_USER`, `WASH_REG_PASSWORD`, `WASH_REG_URL` | credentials, and the registry that they are for |
+/// | `DOCKER_AUTH_CONFIG`, `DOCKER_CONFIG`, `REGISTRY_AUTH_FILE` | where credentials are |
+/// | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies, in lower case too |
+///
+/// # Errors
+///
+/// When a key that the configuration names cannot be read.
+pub fn settings(oci: &Oci, place: Place<'_>) -> Result<Settings, ConfigurationError> {
+    let Place { root, environment } = place;
+    let mut settings = Settings {
+        certificate_authorities: paths(oci.ca_paths.as_ref(), root),
+        proxies: proxies(environment),
+        credentials: credential_sources(environment),
+        cache: cache(oci, place),
+        ..Settings::default()
+    };
+    for (name, registry) in &oci.registries {
+        settings.registries.insert(name.to_ascii_lowercase(), registry_settings(registry.value(), root));
+    }
+    for name in list(environment, "WASMCLOUD_OCI_ALLOWED_INSECURE") {
+        // People write URLs here too.
+        let name = name.trim_start_matches("http://").trim_end_matches('/').to_ascii_lowercase();
+        settings.registries.entry(name).or_default().protocol = Protocol::PlainHttp;
+    }
+    settings.certificate_authorities.extend(list(environment, "WASH_OCI_CA_PATHS").into_iter().map(PathBuf::from));
+    for rule in oci.verification.iter() {
+        let origin = rule.origin();
+        let rule = rule.value();
+        let mut keys = Vec::new();
+        for path in rule.keys.value() {
+            let path = resolved(path, rule.keys.origin(), root);
+            let key = read_public_key(&path);
+            keys.push(key.map_err(|source| ConfigurationError::Key { path, origin: origin.clone(), source })?);
+        }
+        if keys.is_empty() {
+            return Err(ConfigurationError::NoKeys(origin.clone()));
+        }
+        let scope = rule.scope.as_ref().map(|scope| scope.value().clone()).unwrap_or_default();
+        settings.verification.push(VerificationRule { scope, keys });
+    }
+    Ok(settings)
+}
+
+/// Reads the file of a public key.
+///
+/// # Errors
+///
+/// When it cannot be read or holds no usable key.
+pub fn read_public_key(path: &Path) -> Result<PublicKey, KeyFileError> {
+    let text = fs_err::read_to_string(path)?;
+    PublicKey::from_pem(&text).map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
+}
+
+/// The folder in which all tools keep what they pulled: `wash/oci` in the user's cache folder; none where nobody knows
+/// that.
+pub fn default_cache_folder(environment: &Environment) -> Option<PathBuf> {
+    let cache_home =
+        absolute(environment, "XDG_CACHE_HOME").or_else(|| Some(absolute(environment, "HOME")?.join(".cache")))?;
+    Some(cache_home.join("wash").join("oci"))
+}
+
+/// The file that logging in writes to: the one that `REGISTRY_AUTH_FILE` names, else Docker's.
+pub fn login_file(environment: &Environment) -> Option<PathBuf> {
+    let set = |name| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("REGISTRY_AUTH_FILE").or_else(|| docker_file(environment))
+}
+
+fn docker_file(environment: &Environment) -> Option<PathBuf> {
+    let folder = environment.get("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+    Some(folder.or_else(|| Some(absolute(environment, "HOME")?.join(".docker")))?.join("config.json"))
+}
+
+fn credential_sources(environment: &Environment) -> CredentialSources {
+    let text = |name: &str| environment.get(name).and_then(OsStr::to_str).filter(|text| !text.is_empty());
+    let given = match (text("WASH_REG_USER"), text("WASH_REG_PASSWORD")) {
+        (Some(user), Some(password)) => Some(ExplicitCredential {
+            registry: text("WASH_REG_URL").map(registry_of_url),
+            user: user.to_owned(),
+            password: Secret::new(password),
+            origin: "WASH_REG_USER".to_owned(),
+        }),
+        _ => None,
+    };
+    let containers = |folder: PathBuf| folder.join("containers").join("auth.json");
+    let home = absolute(environment, "HOME");
+    let config = absolute(environment, "XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+    let files = [
+        environment.get("REGISTRY_AUTH_FILE").filter(|value| !value.is_empty()).map(PathBuf::from),
+        docker_file(environment),
+        absolute(environment, "XDG_RUNTIME_DIR").map(containers),
+        config.map(containers),
+        home.map(|home| home.join(".dockercfg")),
+    ];
+    CredentialSources {
+        explicit: None,
+        environment: given,
+        inline: text("DOCKER_AUTH_CONFIG").map(Secret::new),
+        files: files.into_iter().flatten().collect(),
+        helper_path: environment.get("PATH").map(OsStr::to_owned),
+        ..CredentialSources::default()
+    }
+}
+
+/// `ghcr.io` of `https://ghcr.io/acme`.
+fn registry_of_url(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+fn cache(oci: &Oci, Place { root, environment }: Place<'_>) -> Option<CacheSettings> {
+    let given = environment.get("WASH_OCI_CACHE_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let configured = || oci.cache_dir.as_ref().map(|folder| resolved(folder.value(), folder.origin(), root));
+    let folder = given.or_else(configured).or_else(|| default_cache_folder(environment))?;
+    let mut settings = CacheSettings::new(folder);
+    if let Some(mebibytes) = &oci.cache_max_mib {
+        settings.max_bytes = u64::from(*mebibytes.value()) << 20;
+    }
+    Some(settings)
+}
+
+fn registry_settings(registry: &OciRegistry, root: &Path) -> RegistrySettings {
+    let path = |path: &Option<Sourced<PathBuf>>| path.as_ref().map(|path| resolved(path.value(), path.origin(), root));
+    let client_certificate = path(&registry.client_cert_path).map(|certificate| ClientCertificate {
+        key: path(&registry.client_key_path).unwrap_or_else(|| certificate.clone()),
+        certificate,
+    });
+    let protocol = match registry.plain_http.as_ref().map(|plain| *plain.value()) {
+        Some(true) => Protocol::PlainHttp,
+        Some(false) => Protocol::Https,
+        // Who names certificates means them.
+        None if registry.ca_paths.is_some() || client_certificate.is_some() => Protocol::Https,
+        None => Protocol::Auto,
+    };
+    RegistrySettings {
+        protocol,
+        certificate_authorities: paths(registry.ca_paths.as_ref(), root),
+        client_certificate,
+        mirrors: registry.mirrors.as_ref().map(|mirrors| mirrors.value().clone()).unwrap_or_default(),
+        upload_chunk: registry.upload_chunk_mib.as_ref().map(|mebibytes| u64::from(*mebibytes.value()) << 20),
+    }
+}
+
+fn proxies(environment: &Environment) -> Proxies {
+    let text = |name: &str| {
+        let value = environment.get(&name.to_ascii_lowercase()).or_else(|| environment.get(name))?;
+        value.to_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    // In a CGI program, clients could set it with a header.
+    let http = if environment.get("REQUEST_METHOD").is_some() { None } else { text("HTTP_PROXY") };
+    let all = text("ALL_PROXY");
+    Proxies { http: http.or_else(|| all.clone()), https: text("HTTPS_PROXY").or(all), no_proxy: text("NO_PROXY") }
+}
+
+fn list<'e>(environment: &'e Environment, name: &str) -> Vec<&'e str> {
+    let text = environment.get(name).and_then(OsStr::to_str).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
+}
+
+fn absolute(environment: &Environment, name: &str) -> Option<PathBuf> {
+    environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn paths(paths: Option<&Sourced<Vec<PathBuf>>>, root: &Path) -> Vec<PathBuf> {
+    let all =
+        |paths: &Sourced<Vec<PathBuf>>| paths.value().iter().map(|path| resolved(path, paths.origin(), root)).collect();
+    paths.map(all).unwrap_or_default()
+}
+
+/// A path as it is meant where it is written: in a user's file relative to that, else to the project.
+fn resolved(path: &Path, origin: &Origin, root: &Path) -> PathBuf {
+    match origin.file().filter(|file| file.layer() == Layer::User).and_then(|file| file.path().parent()) {
+        Some(folder) => folder.join(path),
+        None => root.join(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use washlib_config::Config;
+
+    fn settings_of(text: &str, variables: &[(&str, &str)]) -> Settings {
+        let config = Config::parse(Path::new("config.yaml"), text).unwrap();
+        let environment: Environment = variables.iter().copied().collect();
+        settings(&config.oci, Place { root: Path::new("/project"), environment: &environment }).unwrap()
+    }
+
+    #[test]
+    fn configuration_and_environment_become_settings() {
+        let text = "
+oci:
+  ca_paths: [ca.pem]
+  cache_max_mib: 1
+  registries:
+    Reg.example:5000: { plain_http: true, mirrors: [mirror.example/hub] }
+    safe.example: { client_cert_path: /c.pem, upload_chunk_mib: 2 }";
+        let variables = [
+            ("HOME", "/home/u"),
+            ("WASMCLOUD_OCI_ALLOWED_INSECURE", "one.example:80, http://two.example/"),
+            ("WASH_REG_USER", "u"),
+            ("WASH_REG_PASSWORD", "p"),
+            ("WASH_REG_URL", "https://ghcr.io/acme"),
+            ("https_proxy", "http://proxy:1"),
+        ];
+        let settings = settings_of(text, &variables);
+        assert_eq!(settings.certificate_authorities, [Path::new("/project/ca.pem")]);
+        let plain = &settings.registries["reg.example:5000"];
+        assert_eq!(
+            (plain.protocol, plain.mirrors.as_slice()),
+            (Protocol::PlainHttp, &["mirror.example/hub".to_owned()][..])
+        );
+        assert_eq!(settings.registries["two.example"].protocol, Protocol::PlainHttp);
+        assert_eq!(settings.registries["one.example:80"].protocol, Protocol::PlainHttp);
+        let safe = &settings.registries["safe.example"];
+        assert_eq!((safe.protocol, safe.upload_chunk), (Protocol::Https, Some(2 << 20)));
+        assert_eq!(safe.client_certificate.as_ref().unwrap().key, Path::new("/c.pem"));
+        assert_eq!(
+            settings.cache,
+            Some(CacheSettings { folder: "/home/u/.cache/wash/oci".into(), max_bytes: 1 << 20 })
+        );
+        assert_eq!(settings.credentials.environment.unwrap().registry.as_deref(), Some("ghcr.io"));
+        assert_eq!(settings.proxies.https.as_deref(), Some("http://proxy:1"));
+        let files = settings.credentials.files;
+        assert_eq!(files[0], Path::new("/home/u/.docker/config.json"));
+        assert_eq!(files[1], Path::new("/home/u/.config/containers/auth.json"));
+    }
+
+    #[test]
+    fn a_rule_whose_key_cannot_be_read_is_an_error() {
+        let text = "oci: { verification: [{ scope: ghcr.io, keys: [missing.pub] }] }";
+        let config = Config::parse(Path::new("config.yaml"), text).unwrap();
+        let environment = Environment::default();
+        let place = Place { root: Path::new("/nowhere"), environment: &environment };
+        assert!(matches!(settings(&config.oci, place), Err(ConfigurationError::Key { .. })));
+        let none = Config::parse(Path::new("config.yaml"), "oci: { verification: [{ keys: [] }] }").unwrap();
+        assert!(matches!(settings(&none.oci, place), Err(ConfigurationError::NoKeys(_))));
+    }
+}

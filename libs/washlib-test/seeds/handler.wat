@@ -1,0 +1,42 @@
+;; What the host serves: a handler of requests, with its resources, aliases, lowered and lifted functions.
+(component
+  (type $types (instance
+    (export "fields" (type (sub resource)))
+    (export "incoming-request" (type (sub resource)))
+    (export "response-outparam" (type (sub resource)))
+    (type $text (option string))
+    (type $error (variant (case "timeout") (case "other" $text)))
+    (export "error-code" (type (eq $error)))
+    (export "method" (func (param "self" (borrow 1)) (result string)))))
+  (import "wasi:http/types@0.2.6" (instance $t (type $types)))
+  (alias export $t "incoming-request" (type $request))
+  (alias export $t "response-outparam" (type $out))
+  (core module $memory (memory (export "memory") 1) (data (i32.const 16) "hello")
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+  (core instance $memory (instantiate $memory))
+  (core func $method (canon lower (func $t "method") (memory $memory "memory") (realloc (func $memory "realloc"))))
+  (core func $drop (canon resource.drop $request))
+  (core module $main
+    (import "host" "method" (func $method (param i32 i32)))
+    (import "host" "drop" (func $drop (param i32)))
+    (table 2 funcref)
+    (elem (i32.const 0) $method $drop)
+    (func (export "handle") (param i32 i32)
+      (call $method (local.get 0) (i32.const 8))
+      (call $drop (local.get 0))
+      (block (loop (br_if 1 (i32.eqz (local.get 1))) (br_table 0 1 (local.get 0))))))
+  (core instance $main (instantiate $main
+    (with "host" (instance (export "method" (func $method)) (export "drop" (func $drop))))))
+  (func $handle (param "request" (own $request)) (param "response-out" (own $out))
+    (canon lift (core func $main "handle")))
+  (component $shim
+    (import "request" (type $request (sub resource)))
+    (import "out" (type $out (sub resource)))
+    (import "handle" (func $handle (param "request" (own $request)) (param "response-out" (own $out))))
+    (export $request2 "incoming-request" (type $request))
+    (export $out2 "response-outparam" (type $out))
+    (export "handle" (func $handle)
+      (func (param "request" (own $request2)) (param "response-out" (own $out2)))))
+  (instance $handler (instantiate $shim
+    (with "request" (type $request)) (with "out" (type $out)) (with "handle" (func $handle))))
+  (export "wasi:http/incoming-handler@0.2.6" (instance $handler)))

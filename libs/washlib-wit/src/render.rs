@@ -1,0 +1,321 @@
+//! Turns packages into the texts of `wit/deps`, and proves that the sources are valid together with them.
+//!
+//! What was rendered once is remembered by the digests of all that took part, so that nothing is decoded or parsed
+//! again as long as nothing changes.
+
+use std::collections::BTreeSet;
+
+use wit_component::{DecodedWasm, WitPrinter};
+use wit_parser::{Resolve, UnresolvedPackageGroup};
+
+use crate::cache::RenderedPackage;
+use crate::compatibility::contradiction;
+use crate::deps_dir::{DepsDir, Entry, EntryContent, Owners};
+use crate::project::{WitSources, own_packages, parse};
+use crate::resolve::{Origin, Resolution};
+use crate::source::{Content, TextFile, Wanted};
+use crate::sync::Context;
+use crate::sync_error::SyncError;
+use crate::{Digest, PackageId, unify};
+
+/// Changes whenever the same packages give other texts.
+const RENDERER: &str = "1, wit-component 0.254";
+
+impl RenderedPackage {
+    /// The name of the package's folder in `wit/deps`.
+    pub(crate) fn folder_name(&self) -> String {
+        self.package.replace([':', '@'], "-")
+    }
+
+    /// Where the text will stand, for messages.
+    fn path(&self) -> String {
+        format!("deps/{}/package.wit", self.folder_name())
+    }
+}
+
+/// The texts of `wit/deps`, without what is there by hand. `None` when what is there must do: the packages are in place
+/// by name and version, but their content is not on this machine to compare with.
+///
+/// # Errors
+///
+/// When a package cannot be had or the sources are not valid together with the packages.
+pub(crate) fn render(
+    context: &Context<'_>,
+    sources: &WitSources,
+    group: UnresolvedPackageGroup,
+    resolution: &mut Resolution,
+    deps: &DepsDir,
+    owners: &Owners<'_>,
+) -> Result<Option<Vec<RenderedPackage>>, SyncError> {
+    let vendored = deps.vendored(owners);
+    let key = key(&group, resolution, &vendored);
+    let valid_key = Digest::of_parts(
+        std::iter::once(key.hex().as_bytes())
+            .chain(sources.files.iter().flat_map(|file| [file.shown.as_bytes(), file.text.as_bytes()])),
+    );
+    let cached = context.cache.rendering(&key);
+    if let Some(cached) = cached {
+        if !context.cache.is_valid(&valid_key) {
+            let texts = Parts { texts: &[], vendored: &vendored, wit_dir: context };
+            texts.validate(&cached, group)?;
+            context.cache.put_valid(&valid_key);
+        }
+        return Ok(Some(cached));
+    }
+    load_cached(context, resolution);
+    let is_complete = |resolution: &Resolution| missing(resolution).next().is_none();
+    if !is_complete(resolution) {
+        if resolution.packages.keys().all(|package| deps.defines(package)) {
+            let everything: Vec<&Entry> = deps.entries.iter().collect();
+            let parts = Parts { texts: &[], vendored: &everything, wit_dir: context };
+            if parts.validate(&[], group.clone()).is_ok() {
+                return Ok(None);
+            }
+        }
+        fetch_missing(context, resolution)?;
+    }
+    context.check_interrupt()?;
+    let rendered = render_all(context, group, resolution, &vendored)?;
+    context.cache.put_rendering(&key, &rendered);
+    context.cache.put_valid(&valid_key);
+    Ok(Some(rendered))
+}
+
+/// All that the texts depend on.
+fn key(group: &UnresolvedPackageGroup, resolution: &Resolution, vendored: &[&Entry]) -> Digest {
+    let mut parts = vec![RENDERER.to_owned()];
+    for (package, resolved) in &resolution.packages {
+        let origin = match &resolved.origin {
+            Origin::Registry { version, digest, .. } => format!("release {version} {digest}"),
+            Origin::Location { digest, .. } => format!("location {digest}"),
+            Origin::Vendored { entry } => format!("vendored {entry}"),
+        };
+        parts.push(format!("{package} {} {origin}", resolved.is_direct));
+    }
+    parts.extend(vendored.iter().map(|entry| format!("{} {}", entry.name.to_string_lossy(), entry.digest())));
+    parts.extend(own_packages(group).iter().map(ToString::to_string));
+    Digest::of_parts(parts.iter().map(String::as_bytes))
+}
+
+/// The packages whose content is still to be found.
+fn missing(resolution: &Resolution) -> impl Iterator<Item = (&PackageId, &crate::Resolved)> {
+    let needs_content = |resolved: &crate::Resolved| !matches!(resolved.origin, Origin::Vendored { .. });
+    resolution.packages.iter().filter(move |(_, resolved)| resolved.content.is_none() && needs_content(resolved))
+}
+
+/// Gets the content of every package, from the cache or from where it was published.
+pub(crate) fn load_contents(context: &Context<'_>, resolution: &mut Resolution) -> Result<(), SyncError> {
+    load_cached(context, resolution);
+    if missing(resolution).next().is_some() { fetch_missing(context, resolution) } else { Ok(()) }
+}
+
+fn load_cached(context: &Context<'_>, resolution: &mut Resolution) {
+    for resolved in resolution.packages.values_mut().filter(|resolved| resolved.content.is_none()) {
+        if let Origin::Registry { digest, .. } = &resolved.origin {
+            resolved.content = context.cache.content(digest);
+        }
+    }
+}
+
+/// Fetches the releases that the lock names and the cache does not have.
+fn fetch_missing(context: &Context<'_>, resolution: &mut Resolution) -> Result<(), SyncError> {
+    let mut packages = Vec::new();
+    let mut wanted = Vec::new();
+    for (package, resolved) in missing(resolution) {
+        if let Origin::Registry { registry, version, digest, .. } = &resolved.origin {
+            packages.push(package.clone());
+            wanted.push(Wanted::Release {
+                package: package.name.clone(),
+                version: version.clone(),
+                registry: registry.clone(),
+                digest: Some(*digest),
+            });
+        }
+    }
+    let answers = context.source.fetch(&wanted);
+    for (package, answer) in packages.into_iter().zip(answers) {
+        let fetched = answer?;
+        let Some(resolved) = resolution.packages.get_mut(&package) else { continue };
+        let Origin::Registry { registry, version, digest, .. } = &resolved.origin else { continue };
+        let from = fetched.registry.clone().or_else(|| registry.clone()).unwrap_or_default();
+        let expected = package.name.at(Some(version.clone()));
+        let found = crate::cache::content_digest(&fetched.content);
+        if found != *digest {
+            return Err(SyncError::LockMismatch {
+                package: expected.to_string(),
+                registry: from,
+                locked: *digest,
+                found,
+            });
+        }
+        check_package(&fetched.content, &package, &expected, &format!("`{from}`"))?;
+        context.cache.put_content(&fetched.content);
+        context.cache.put_release(&from, &package.name, version, digest);
+        resolved.content = Some(fetched.content);
+    }
+    Ok(())
+}
+
+/// Checks that content is the package that was asked for, under the name by which the sources know it or in the release
+/// that was chosen for it.
+pub(crate) fn check_package(
+    content: &Content,
+    asked: &PackageId,
+    release: &PackageId,
+    origin: &str,
+) -> Result<(), SyncError> {
+    let not_a_package = |source: Box<dyn std::error::Error + Send + Sync>| SyncError::NotAPackage {
+        package: asked.to_string(),
+        origin: origin.to_owned(),
+        source,
+    };
+    let found = match content {
+        Content::Binary(bytes) => {
+            let (resolve, main) = decode(bytes).map_err(|reason| not_a_package(reason.into()))?;
+            PackageId::from(&resolve.packages[main].name)
+        }
+        Content::Text(files) => {
+            let group = parse(files.iter().map(|file| (file.path.as_str(), file.text.as_str())));
+            PackageId::from(&group.map_err(|message| not_a_package(message.into()))?.main.name)
+        }
+    };
+    if found == *asked || (found == *release && asked.version.is_some()) {
+        Ok(())
+    } else {
+        Err(SyncError::WrongPackage { asked: asked.to_string(), found: found.to_string(), origin: origin.to_owned() })
+    }
+}
+
+/// Decodes a package in its binary form.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Resolve, wit_parser::PackageId), String> {
+    if !bytes.starts_with(b"\0asm") {
+        return Err("it is no WebAssembly".to_owned());
+    }
+    match wit_component::decode(bytes) {
+        Ok(DecodedWasm::WitPackage(resolve, package)) => Ok((resolve, package)),
+        Ok(DecodedWasm::Component(..)) => {
+            Err("it is a component, which has code, instead of interfaces alone".to_owned())
+        }
+        Err(err) => Err(format!("{err:#}")),
+    }
+}
+
+fn render_all(
+    context: &Context<'_>,
+    group: UnresolvedPackageGroup,
+    resolution: &Resolution,
+    vendored: &[&Entry],
+) -> Result<Vec<RenderedPackage>, SyncError> {
+    let mut merged = Resolve { all_features: true, ..Resolve::default() };
+    let mut texts: Vec<(&PackageId, &[TextFile])> = Vec::new();
+    for (package, resolved) in &resolution.packages {
+        match &resolved.content {
+            Some(Content::Binary(bytes)) => {
+                let not_a_package = |reason: String| SyncError::NotAPackage {
+                    package: package.to_string(),
+                    origin: "the cache".to_owned(),
+                    source: reason.into(),
+                };
+                let (resolve, _) = decode(bytes).map_err(not_a_package)?;
+                let conflict = |err| SyncError::Conflict { package: package.to_string(), source: into_error(err) };
+                if let Some(problem) = contradiction(&merged, &resolve) {
+                    return Err(SyncError::Conflict { package: package.to_string(), source: problem.into() });
+                }
+                merged.merge(resolve).map_err(conflict)?;
+            }
+            Some(Content::Text(files)) => texts.push((package, files)),
+            None => {}
+        }
+    }
+    let own = own_packages(&group);
+    let mut taken: BTreeSet<PackageId> = own.iter().cloned().collect();
+    taken.extend(texts.iter().map(|(package, _)| (*package).clone()));
+    taken.extend(vendored.iter().flat_map(|entry| entry.packages.iter().cloned()));
+    let printed = print(&merged, |package| !taken.contains(package))?;
+
+    let mut named: BTreeSet<PackageId> = resolution.packages.keys().cloned().collect();
+    named.extend(taken);
+    named.extend(vendored.iter().flat_map(|entry| entry.references.iter().cloned()));
+    let parts = Parts { texts: &texts, vendored, wit_dir: context };
+    // Exactly as written where unifying is impossible.
+    let unified = unify::unify(&printed, &named);
+    let (mut rendered, resolve) = match unified {
+        Some(unified) => match parts.validate(&unified, group.clone()) {
+            Ok(resolve) => (unified, resolve),
+            Err(_) => {
+                let resolve = parts.validate(&printed, group)?;
+                (printed, resolve)
+            }
+        },
+        None => {
+            let resolve = parts.validate(&printed, group)?;
+            (printed, resolve)
+        }
+    };
+    let is_text = |package: &PackageId| texts.iter().any(|(text, _)| *text == package);
+    rendered.extend(print(&resolve, is_text)?);
+    rendered.sort_by(|a, b| a.package.cmp(&b.package));
+    Ok(rendered)
+}
+
+/// The texts of the packages of `resolve` that are wanted.
+fn print(resolve: &Resolve, wanted: impl Fn(&PackageId) -> bool) -> Result<Vec<RenderedPackage>, SyncError> {
+    let mut rendered = Vec::new();
+    for (id, package) in &resolve.packages {
+        let name = PackageId::from(&package.name);
+        if !wanted(&name) {
+            continue;
+        }
+        let mut printer = WitPrinter::default();
+        let failed = |err| SyncError::Conflict { package: name.to_string(), source: into_error(err) };
+        printer.print(resolve, id, &[]).map_err(failed)?;
+        rendered.push(RenderedPackage { package: name.to_string(), text: printer.output.to_string() });
+    }
+    Ok(rendered)
+}
+
+/// What takes part in a validation besides the rendered packages and the sources.
+struct Parts<'a> {
+    texts: &'a [(&'a PackageId, &'a [TextFile])],
+    vendored: &'a [&'a Entry],
+    wit_dir: &'a Context<'a>,
+}
+
+impl Parts<'_> {
+    /// Resolves everything as a toolchain would.
+    fn validate(&self, rendered: &[RenderedPackage], group: UnresolvedPackageGroup) -> Result<Resolve, SyncError> {
+        let invalid = |message: String| SyncError::Invalid { message };
+        let wit_dir = self.wit_dir.project.shown(self.wit_dir.project.wit_dir());
+        let mut resolve = Resolve { all_features: true, ..Resolve::default() };
+        let mut groups = Vec::new();
+        for package in rendered {
+            let path = format!("{wit_dir}/{}", package.path());
+            groups.push(parse(std::iter::once((path.as_str(), package.text.as_str()))).map_err(invalid)?);
+        }
+        for (_, files) in self.texts {
+            let files = files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+            groups.push(parse(files).map_err(invalid)?);
+        }
+        for entry in self.vendored {
+            match &entry.content {
+                EntryContent::Text(files) => {
+                    let files = files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+                    groups.push(parse(files).map_err(invalid)?);
+                }
+                EntryContent::Binary(path) => {
+                    let pushed = resolve.push_file(path);
+                    pushed.map_err(|err| invalid(format!("{}: {err:#}", path.display())))?;
+                }
+                EntryContent::Other => {}
+            }
+        }
+        match resolve.push_groups(group, groups) {
+            Ok(_) => Ok(resolve),
+            Err(err) => Err(invalid(err.render(&resolve.source_map))),
+        }
+    }
+}
+
+fn into_error(err: impl std::fmt::Display) -> Box<dyn std::error::Error + Send + Sync> {
+    format!("{err:#}").into()
+}
