@@ -40,8 +40,8 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('host', 'host', [CompletionResultType]::ParameterValue, 'Run WebAssembly components as a host on this machine')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'See, compare and judge a component without running it')
             [CompletionResult]::new('new', 'new', [CompletionResultType]::ParameterValue, 'Create a project from a template')
-            [CompletionResult]::new('wit', 'wit', [CompletionResultType]::ParameterValue, 'Manage the WIT dependencies of a project')
             [CompletionResult]::new('oci', 'oci', [CompletionResultType]::ParameterValue, 'Push, pull, copy, sign and serve WebAssembly components in OCI registries')
+            [CompletionResult]::new('wit', 'wit', [CompletionResultType]::ParameterValue, 'Manage the WIT dependencies of a project')
             [CompletionResult]::new('drain', 'drain', [CompletionResultType]::ParameterValue, 'Clean the caches that tools keep')
             [CompletionResult]::new('completion', 'completion', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -126,6 +126,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('--max-instances', '--max-instances', [CompletionResultType]::ParameterName, 'How many instances may live at once')
             [CompletionResult]::new('--drain-timeout', '--drain-timeout', [CompletionResultType]::ParameterName, 'How long requests in flight may take to finish when the host stops')
             [CompletionResult]::new('--cache-dir', '--cache-dir', [CompletionResultType]::ParameterName, 'Where compiled code is kept, instead of `wash/code` in the user''s cache folder')
+            [CompletionResult]::new('--unload-after', '--unload-after', [CompletionResultType]::ParameterName, 'With --lazy, unload workloads that had no request for so long, or `never`')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
@@ -134,6 +135,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
             [CompletionResult]::new('--skip-build', '--skip-build', [CompletionResultType]::ParameterName, 'Serve what the last build of a project left, without building it')
+            [CompletionResult]::new('--lazy', '--lazy', [CompletionResultType]::ParameterName, 'Load each workload when a request first wants it')
             [CompletionResult]::new('--no-cache', '--no-cache', [CompletionResultType]::ParameterName, 'Neither use nor keep compiled code')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
             [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
@@ -507,320 +509,6 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
-            break
-        }
-        'wash;wit' {
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
-            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
-            [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Fetch what the sources refer to into `wit/deps`')
-            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add an interface or a world to the project''s world, and fetch it')
-            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a dependency from the sources')
-            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Write newer versions into the sources, and fetch them')
-            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Remove fetched dependencies from `wit/deps`')
-            [CompletionResult]::new('build', 'build', [CompletionResultType]::ParameterValue, 'Build the project''s WIT into a package in the binary form')
-            [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check that sources, lock and `wit/deps` agree; changes nothing')
-            [CompletionResult]::new('tree', 'tree', [CompletionResultType]::ParameterValue, 'Show the packages and where they come from')
-            [CompletionResult]::new('outdated', 'outdated', [CompletionResultType]::ParameterValue, 'List dependencies that have newer versions')
-            [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Show how the project comes to depend on a package')
-            [CompletionResult]::new('vendor', 'vendor', [CompletionResultType]::ParameterValue, 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry')
-            [CompletionResult]::new('publish', 'publish', [CompletionResultType]::ParameterValue, 'Build the project''s WIT and publish it to a registry')
-            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
-            break
-        }
-        'wash;wit;fetch' {
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--clean', '--clean', [CompletionResultType]::ParameterName, 'Remove fetched dependencies first: what is in `wit/deps` does not count')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;add' {
-            [CompletionResult]::new('--world', '--world', [CompletionResultType]::ParameterName, 'The world of the project to add to, if it has several')
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'Export the interface instead of importing it')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;remove' {
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;update' {
-            [CompletionResult]::new('--precise', '--precise', [CompletionResultType]::ParameterName, 'The version to change to, whatever others there are')
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--breaking', '--breaking', [CompletionResultType]::ParameterName, 'Change to versions that are not compatible, too')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;clean' {
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;build' {
-            [CompletionResult]::new('--output-file', '--output-file', [CompletionResultType]::ParameterName, 'The file to write [default: <namespace>:<name>@<version>.wasm with dashes, in the project]')
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;check' {
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;tree' {
-            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Show who refers to a package instead of what it refers to')
-            [CompletionResult]::new('--invert', '--invert', [CompletionResultType]::ParameterName, 'Show who refers to a package instead of what it refers to')
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;outdated' {
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;why' {
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;vendor' {
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;publish' {
-            [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'The registry, instead of the one that is configured for the namespace')
-            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
-            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
-            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Check everything, publish nothing')
-            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
-            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
-            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
-            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'wash;wit;help' {
-            [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Fetch what the sources refer to into `wit/deps`')
-            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add an interface or a world to the project''s world, and fetch it')
-            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a dependency from the sources')
-            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Write newer versions into the sources, and fetch them')
-            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Remove fetched dependencies from `wit/deps`')
-            [CompletionResult]::new('build', 'build', [CompletionResultType]::ParameterValue, 'Build the project''s WIT into a package in the binary form')
-            [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check that sources, lock and `wit/deps` agree; changes nothing')
-            [CompletionResult]::new('tree', 'tree', [CompletionResultType]::ParameterValue, 'Show the packages and where they come from')
-            [CompletionResult]::new('outdated', 'outdated', [CompletionResultType]::ParameterValue, 'List dependencies that have newer versions')
-            [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Show how the project comes to depend on a package')
-            [CompletionResult]::new('vendor', 'vendor', [CompletionResultType]::ParameterValue, 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry')
-            [CompletionResult]::new('publish', 'publish', [CompletionResultType]::ParameterValue, 'Build the project''s WIT and publish it to a registry')
-            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
-            break
-        }
-        'wash;wit;help;fetch' {
-            break
-        }
-        'wash;wit;help;add' {
-            break
-        }
-        'wash;wit;help;remove' {
-            break
-        }
-        'wash;wit;help;update' {
-            break
-        }
-        'wash;wit;help;clean' {
-            break
-        }
-        'wash;wit;help;build' {
-            break
-        }
-        'wash;wit;help;check' {
-            break
-        }
-        'wash;wit;help;tree' {
-            break
-        }
-        'wash;wit;help;outdated' {
-            break
-        }
-        'wash;wit;help;why' {
-            break
-        }
-        'wash;wit;help;vendor' {
-            break
-        }
-        'wash;wit;help;publish' {
-            break
-        }
-        'wash;wit;help;help' {
             break
         }
         'wash;oci' {
@@ -1368,6 +1056,320 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
         'wash;oci;help;help' {
             break
         }
+        'wash;wit' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Fetch what the sources refer to into `wit/deps`')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add an interface or a world to the project''s world, and fetch it')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a dependency from the sources')
+            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Write newer versions into the sources, and fetch them')
+            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Remove fetched dependencies from `wit/deps`')
+            [CompletionResult]::new('build', 'build', [CompletionResultType]::ParameterValue, 'Build the project''s WIT into a package in the binary form')
+            [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check that sources, lock and `wit/deps` agree; changes nothing')
+            [CompletionResult]::new('tree', 'tree', [CompletionResultType]::ParameterValue, 'Show the packages and where they come from')
+            [CompletionResult]::new('outdated', 'outdated', [CompletionResultType]::ParameterValue, 'List dependencies that have newer versions')
+            [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Show how the project comes to depend on a package')
+            [CompletionResult]::new('vendor', 'vendor', [CompletionResultType]::ParameterValue, 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry')
+            [CompletionResult]::new('publish', 'publish', [CompletionResultType]::ParameterValue, 'Build the project''s WIT and publish it to a registry')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'wash;wit;fetch' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--clean', '--clean', [CompletionResultType]::ParameterName, 'Remove fetched dependencies first: what is in `wit/deps` does not count')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;add' {
+            [CompletionResult]::new('--world', '--world', [CompletionResultType]::ParameterName, 'The world of the project to add to, if it has several')
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'Export the interface instead of importing it')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;remove' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;update' {
+            [CompletionResult]::new('--precise', '--precise', [CompletionResultType]::ParameterName, 'The version to change to, whatever others there are')
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--breaking', '--breaking', [CompletionResultType]::ParameterName, 'Change to versions that are not compatible, too')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;clean' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;build' {
+            [CompletionResult]::new('--output-file', '--output-file', [CompletionResultType]::ParameterName, 'The file to write [default: <namespace>:<name>@<version>.wasm with dashes, in the project]')
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;check' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;tree' {
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Show who refers to a package instead of what it refers to')
+            [CompletionResult]::new('--invert', '--invert', [CompletionResultType]::ParameterName, 'Show who refers to a package instead of what it refers to')
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;outdated' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;why' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;vendor' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;publish' {
+            [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'The registry, instead of the one that is configured for the namespace')
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Check everything, publish nothing')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;help' {
+            [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Fetch what the sources refer to into `wit/deps`')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add an interface or a world to the project''s world, and fetch it')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a dependency from the sources')
+            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Write newer versions into the sources, and fetch them')
+            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Remove fetched dependencies from `wit/deps`')
+            [CompletionResult]::new('build', 'build', [CompletionResultType]::ParameterValue, 'Build the project''s WIT into a package in the binary form')
+            [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check that sources, lock and `wit/deps` agree; changes nothing')
+            [CompletionResult]::new('tree', 'tree', [CompletionResultType]::ParameterValue, 'Show the packages and where they come from')
+            [CompletionResult]::new('outdated', 'outdated', [CompletionResultType]::ParameterValue, 'List dependencies that have newer versions')
+            [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Show how the project comes to depend on a package')
+            [CompletionResult]::new('vendor', 'vendor', [CompletionResultType]::ParameterValue, 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry')
+            [CompletionResult]::new('publish', 'publish', [CompletionResultType]::ParameterValue, 'Build the project''s WIT and publish it to a registry')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'wash;wit;help;fetch' {
+            break
+        }
+        'wash;wit;help;add' {
+            break
+        }
+        'wash;wit;help;remove' {
+            break
+        }
+        'wash;wit;help;update' {
+            break
+        }
+        'wash;wit;help;clean' {
+            break
+        }
+        'wash;wit;help;build' {
+            break
+        }
+        'wash;wit;help;check' {
+            break
+        }
+        'wash;wit;help;tree' {
+            break
+        }
+        'wash;wit;help;outdated' {
+            break
+        }
+        'wash;wit;help;why' {
+            break
+        }
+        'wash;wit;help;vendor' {
+            break
+        }
+        'wash;wit;help;publish' {
+            break
+        }
+        'wash;wit;help;help' {
+            break
+        }
         'wash;drain' {
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
@@ -1402,8 +1404,8 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('host', 'host', [CompletionResultType]::ParameterValue, 'Run WebAssembly components as a host on this machine')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'See, compare and judge a component without running it')
             [CompletionResult]::new('new', 'new', [CompletionResultType]::ParameterValue, 'Create a project from a template')
-            [CompletionResult]::new('wit', 'wit', [CompletionResultType]::ParameterValue, 'Manage the WIT dependencies of a project')
             [CompletionResult]::new('oci', 'oci', [CompletionResultType]::ParameterValue, 'Push, pull, copy, sign and serve WebAssembly components in OCI registries')
+            [CompletionResult]::new('wit', 'wit', [CompletionResultType]::ParameterValue, 'Manage the WIT dependencies of a project')
             [CompletionResult]::new('drain', 'drain', [CompletionResultType]::ParameterValue, 'Clean the caches that tools keep')
             [CompletionResult]::new('completion', 'completion', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -1488,57 +1490,6 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
         'wash;help;new' {
             break
         }
-        'wash;help;wit' {
-            [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Fetch what the sources refer to into `wit/deps`')
-            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add an interface or a world to the project''s world, and fetch it')
-            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a dependency from the sources')
-            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Write newer versions into the sources, and fetch them')
-            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Remove fetched dependencies from `wit/deps`')
-            [CompletionResult]::new('build', 'build', [CompletionResultType]::ParameterValue, 'Build the project''s WIT into a package in the binary form')
-            [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check that sources, lock and `wit/deps` agree; changes nothing')
-            [CompletionResult]::new('tree', 'tree', [CompletionResultType]::ParameterValue, 'Show the packages and where they come from')
-            [CompletionResult]::new('outdated', 'outdated', [CompletionResultType]::ParameterValue, 'List dependencies that have newer versions')
-            [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Show how the project comes to depend on a package')
-            [CompletionResult]::new('vendor', 'vendor', [CompletionResultType]::ParameterValue, 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry')
-            [CompletionResult]::new('publish', 'publish', [CompletionResultType]::ParameterValue, 'Build the project''s WIT and publish it to a registry')
-            break
-        }
-        'wash;help;wit;fetch' {
-            break
-        }
-        'wash;help;wit;add' {
-            break
-        }
-        'wash;help;wit;remove' {
-            break
-        }
-        'wash;help;wit;update' {
-            break
-        }
-        'wash;help;wit;clean' {
-            break
-        }
-        'wash;help;wit;build' {
-            break
-        }
-        'wash;help;wit;check' {
-            break
-        }
-        'wash;help;wit;tree' {
-            break
-        }
-        'wash;help;wit;outdated' {
-            break
-        }
-        'wash;help;wit;why' {
-            break
-        }
-        'wash;help;wit;vendor' {
-            break
-        }
-        'wash;help;wit;publish' {
-            break
-        }
         'wash;help;oci' {
             [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Push a component, a WIT package or a core module to a registry')
             [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Pull a component from a registry')
@@ -1620,6 +1571,57 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             break
         }
         'wash;help;oci;cache;path' {
+            break
+        }
+        'wash;help;wit' {
+            [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Fetch what the sources refer to into `wit/deps`')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add an interface or a world to the project''s world, and fetch it')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a dependency from the sources')
+            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Write newer versions into the sources, and fetch them')
+            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Remove fetched dependencies from `wit/deps`')
+            [CompletionResult]::new('build', 'build', [CompletionResultType]::ParameterValue, 'Build the project''s WIT into a package in the binary form')
+            [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check that sources, lock and `wit/deps` agree; changes nothing')
+            [CompletionResult]::new('tree', 'tree', [CompletionResultType]::ParameterValue, 'Show the packages and where they come from')
+            [CompletionResult]::new('outdated', 'outdated', [CompletionResultType]::ParameterValue, 'List dependencies that have newer versions')
+            [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Show how the project comes to depend on a package')
+            [CompletionResult]::new('vendor', 'vendor', [CompletionResultType]::ParameterValue, 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry')
+            [CompletionResult]::new('publish', 'publish', [CompletionResultType]::ParameterValue, 'Build the project''s WIT and publish it to a registry')
+            break
+        }
+        'wash;help;wit;fetch' {
+            break
+        }
+        'wash;help;wit;add' {
+            break
+        }
+        'wash;help;wit;remove' {
+            break
+        }
+        'wash;help;wit;update' {
+            break
+        }
+        'wash;help;wit;clean' {
+            break
+        }
+        'wash;help;wit;build' {
+            break
+        }
+        'wash;help;wit;check' {
+            break
+        }
+        'wash;help;wit;tree' {
+            break
+        }
+        'wash;help;wit;outdated' {
+            break
+        }
+        'wash;help;wit;why' {
+            break
+        }
+        'wash;help;wit;vendor' {
+            break
+        }
+        'wash;help;wit;publish' {
             break
         }
         'wash;help;drain' {

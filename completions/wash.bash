@@ -545,7 +545,7 @@ _wash() {
 
     case "${cmd}" in
         wash)
-            opts="-C -o -l -h -V --list --output --log-level --verbose --non-interactive --user-config --color --help --version build dev host inspect new wit oci drain completion help"
+            opts="-C -o -l -h -V --list --output --log-level --verbose --non-interactive --user-config --color --help --version build dev host inspect new oci wit drain completion help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -759,7 +759,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__help)
-            opts="build dev host inspect new wit oci drain completion help"
+            opts="build dev host inspect new oci wit drain completion help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2131,7 +2131,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__host__subcmd__run)
-            opts="-C -o -l -h --invoke --skip-build --http-addr --tls-cert-path --tls-key-path --tls-ca-path --admin-addr --env --env-file --config --volume --allowed-host --memory-limit --pool-size --max-invocations --instance-reuse --request-timeout --allow-host-path --image --keyvalue --blobstore --friendly-name --host-name --max-instances --drain-timeout --cache-dir --no-cache --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-C -o -l -h --invoke --skip-build --http-addr --tls-cert-path --tls-key-path --tls-ca-path --admin-addr --env --env-file --config --volume --allowed-host --memory-limit --pool-size --max-invocations --instance-reuse --request-timeout --allow-host-path --image --keyvalue --blobstore --friendly-name --host-name --max-instances --drain-timeout --cache-dir --lazy --unload-after --no-cache --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2234,6 +2234,10 @@ _wash() {
                     return 0
                     ;;
                 --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unload-after)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -37,8 +37,8 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand host 'Run WebAssembly components as a host on this machine'
             cand inspect 'See, compare and judge a component without running it'
             cand new 'Create a project from a template'
-            cand wit 'Manage the WIT dependencies of a project'
             cand oci 'Push, pull, copy, sign and serve WebAssembly components in OCI registries'
+            cand wit 'Manage the WIT dependencies of a project'
             cand drain 'Clean the caches that tools keep'
             cand completion 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -119,6 +119,7 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand --max-instances 'How many instances may live at once'
             cand --drain-timeout 'How long requests in flight may take to finish when the host stops'
             cand --cache-dir 'Where compiled code is kept, instead of `wash/code` in the user''s cache folder'
+            cand --unload-after 'With --lazy, unload workloads that had no request for so long, or `never`'
             cand -C 'Run as if started in this folder'
             cand -o 'How to print the result'
             cand --output 'How to print the result'
@@ -127,6 +128,7 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand --user-config 'The user configuration to read instead of the one in the configuration folder'
             cand --color 'When to colour the output'
             cand --skip-build 'Serve what the last build of a project left, without building it'
+            cand --lazy 'Load each workload when a request first wants it'
             cand --no-cache 'Neither use nor keep compiled code'
             cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
             cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
@@ -467,293 +469,6 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
             cand -V 'Print version'
             cand --version 'Print version'
-        }
-        &'wash;wit'= {
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-            cand -V 'Print version'
-            cand --version 'Print version'
-            cand fetch 'Fetch what the sources refer to into `wit/deps`'
-            cand add 'Add an interface or a world to the project''s world, and fetch it'
-            cand remove 'Remove a dependency from the sources'
-            cand update 'Write newer versions into the sources, and fetch them'
-            cand clean 'Remove fetched dependencies from `wit/deps`'
-            cand build 'Build the project''s WIT into a package in the binary form'
-            cand check 'Check that sources, lock and `wit/deps` agree; changes nothing'
-            cand tree 'Show the packages and where they come from'
-            cand outdated 'List dependencies that have newer versions'
-            cand why 'Show how the project comes to depend on a package'
-            cand vendor 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
-            cand publish 'Build the project''s WIT and publish it to a registry'
-            cand help 'Print this message or the help of the given subcommand(s)'
-        }
-        &'wash;wit;fetch'= {
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --clean 'Remove fetched dependencies first: what is in `wit/deps` does not count'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;add'= {
-            cand --world 'The world of the project to add to, if it has several'
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --export 'Export the interface instead of importing it'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;remove'= {
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;update'= {
-            cand --precise 'The version to change to, whatever others there are'
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --breaking 'Change to versions that are not compatible, too'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;clean'= {
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;build'= {
-            cand --output-file 'The file to write [default: <namespace>:<name>@<version>.wasm with dashes, in the project]'
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;check'= {
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;tree'= {
-            cand -i 'Show who refers to a package instead of what it refers to'
-            cand --invert 'Show who refers to a package instead of what it refers to'
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;outdated'= {
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;why'= {
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;vendor'= {
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;publish'= {
-            cand --registry 'The registry, instead of the one that is configured for the namespace'
-            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
-            cand -C 'Run as if started in this folder'
-            cand -o 'How to print the result'
-            cand --output 'How to print the result'
-            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
-            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
-            cand --color 'When to colour the output'
-            cand --dry-run 'Check everything, publish nothing'
-            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
-            cand --locked 'Fail if `wkg.lock` would change'
-            cand --frozen '`--offline` and `--locked` in one'
-            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
-            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'wash;wit;help'= {
-            cand fetch 'Fetch what the sources refer to into `wit/deps`'
-            cand add 'Add an interface or a world to the project''s world, and fetch it'
-            cand remove 'Remove a dependency from the sources'
-            cand update 'Write newer versions into the sources, and fetch them'
-            cand clean 'Remove fetched dependencies from `wit/deps`'
-            cand build 'Build the project''s WIT into a package in the binary form'
-            cand check 'Check that sources, lock and `wit/deps` agree; changes nothing'
-            cand tree 'Show the packages and where they come from'
-            cand outdated 'List dependencies that have newer versions'
-            cand why 'Show how the project comes to depend on a package'
-            cand vendor 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
-            cand publish 'Build the project''s WIT and publish it to a registry'
-            cand help 'Print this message or the help of the given subcommand(s)'
-        }
-        &'wash;wit;help;fetch'= {
-        }
-        &'wash;wit;help;add'= {
-        }
-        &'wash;wit;help;remove'= {
-        }
-        &'wash;wit;help;update'= {
-        }
-        &'wash;wit;help;clean'= {
-        }
-        &'wash;wit;help;build'= {
-        }
-        &'wash;wit;help;check'= {
-        }
-        &'wash;wit;help;tree'= {
-        }
-        &'wash;wit;help;outdated'= {
-        }
-        &'wash;wit;help;why'= {
-        }
-        &'wash;wit;help;vendor'= {
-        }
-        &'wash;wit;help;publish'= {
-        }
-        &'wash;wit;help;help'= {
         }
         &'wash;oci'= {
             cand -C 'Run as if started in this folder'
@@ -1251,6 +966,293 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;oci;help;help'= {
         }
+        &'wash;wit'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand fetch 'Fetch what the sources refer to into `wit/deps`'
+            cand add 'Add an interface or a world to the project''s world, and fetch it'
+            cand remove 'Remove a dependency from the sources'
+            cand update 'Write newer versions into the sources, and fetch them'
+            cand clean 'Remove fetched dependencies from `wit/deps`'
+            cand build 'Build the project''s WIT into a package in the binary form'
+            cand check 'Check that sources, lock and `wit/deps` agree; changes nothing'
+            cand tree 'Show the packages and where they come from'
+            cand outdated 'List dependencies that have newer versions'
+            cand why 'Show how the project comes to depend on a package'
+            cand vendor 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
+            cand publish 'Build the project''s WIT and publish it to a registry'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'wash;wit;fetch'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --clean 'Remove fetched dependencies first: what is in `wit/deps` does not count'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;add'= {
+            cand --world 'The world of the project to add to, if it has several'
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --export 'Export the interface instead of importing it'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;remove'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;update'= {
+            cand --precise 'The version to change to, whatever others there are'
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --breaking 'Change to versions that are not compatible, too'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;clean'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;build'= {
+            cand --output-file 'The file to write [default: <namespace>:<name>@<version>.wasm with dashes, in the project]'
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;check'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;tree'= {
+            cand -i 'Show who refers to a package instead of what it refers to'
+            cand --invert 'Show who refers to a package instead of what it refers to'
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;outdated'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;why'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;vendor'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;publish'= {
+            cand --registry 'The registry, instead of the one that is configured for the namespace'
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --dry-run 'Check everything, publish nothing'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;help'= {
+            cand fetch 'Fetch what the sources refer to into `wit/deps`'
+            cand add 'Add an interface or a world to the project''s world, and fetch it'
+            cand remove 'Remove a dependency from the sources'
+            cand update 'Write newer versions into the sources, and fetch them'
+            cand clean 'Remove fetched dependencies from `wit/deps`'
+            cand build 'Build the project''s WIT into a package in the binary form'
+            cand check 'Check that sources, lock and `wit/deps` agree; changes nothing'
+            cand tree 'Show the packages and where they come from'
+            cand outdated 'List dependencies that have newer versions'
+            cand why 'Show how the project comes to depend on a package'
+            cand vendor 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
+            cand publish 'Build the project''s WIT and publish it to a registry'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'wash;wit;help;fetch'= {
+        }
+        &'wash;wit;help;add'= {
+        }
+        &'wash;wit;help;remove'= {
+        }
+        &'wash;wit;help;update'= {
+        }
+        &'wash;wit;help;clean'= {
+        }
+        &'wash;wit;help;build'= {
+        }
+        &'wash;wit;help;check'= {
+        }
+        &'wash;wit;help;tree'= {
+        }
+        &'wash;wit;help;outdated'= {
+        }
+        &'wash;wit;help;why'= {
+        }
+        &'wash;wit;help;vendor'= {
+        }
+        &'wash;wit;help;publish'= {
+        }
+        &'wash;wit;help;help'= {
+        }
         &'wash;drain'= {
             cand -C 'Run as if started in this folder'
             cand -o 'How to print the result'
@@ -1283,8 +1285,8 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand host 'Run WebAssembly components as a host on this machine'
             cand inspect 'See, compare and judge a component without running it'
             cand new 'Create a project from a template'
-            cand wit 'Manage the WIT dependencies of a project'
             cand oci 'Push, pull, copy, sign and serve WebAssembly components in OCI registries'
+            cand wit 'Manage the WIT dependencies of a project'
             cand drain 'Clean the caches that tools keep'
             cand completion 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -1347,44 +1349,6 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;help;new'= {
         }
-        &'wash;help;wit'= {
-            cand fetch 'Fetch what the sources refer to into `wit/deps`'
-            cand add 'Add an interface or a world to the project''s world, and fetch it'
-            cand remove 'Remove a dependency from the sources'
-            cand update 'Write newer versions into the sources, and fetch them'
-            cand clean 'Remove fetched dependencies from `wit/deps`'
-            cand build 'Build the project''s WIT into a package in the binary form'
-            cand check 'Check that sources, lock and `wit/deps` agree; changes nothing'
-            cand tree 'Show the packages and where they come from'
-            cand outdated 'List dependencies that have newer versions'
-            cand why 'Show how the project comes to depend on a package'
-            cand vendor 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
-            cand publish 'Build the project''s WIT and publish it to a registry'
-        }
-        &'wash;help;wit;fetch'= {
-        }
-        &'wash;help;wit;add'= {
-        }
-        &'wash;help;wit;remove'= {
-        }
-        &'wash;help;wit;update'= {
-        }
-        &'wash;help;wit;clean'= {
-        }
-        &'wash;help;wit;build'= {
-        }
-        &'wash;help;wit;check'= {
-        }
-        &'wash;help;wit;tree'= {
-        }
-        &'wash;help;wit;outdated'= {
-        }
-        &'wash;help;wit;why'= {
-        }
-        &'wash;help;wit;vendor'= {
-        }
-        &'wash;help;wit;publish'= {
-        }
         &'wash;help;oci'= {
             cand push 'Push a component, a WIT package or a core module to a registry'
             cand pull 'Pull a component from a registry'
@@ -1446,6 +1410,44 @@ set edit:completion:arg-completer[wash] = {|@words|
         &'wash;help;oci;cache;clean'= {
         }
         &'wash;help;oci;cache;path'= {
+        }
+        &'wash;help;wit'= {
+            cand fetch 'Fetch what the sources refer to into `wit/deps`'
+            cand add 'Add an interface or a world to the project''s world, and fetch it'
+            cand remove 'Remove a dependency from the sources'
+            cand update 'Write newer versions into the sources, and fetch them'
+            cand clean 'Remove fetched dependencies from `wit/deps`'
+            cand build 'Build the project''s WIT into a package in the binary form'
+            cand check 'Check that sources, lock and `wit/deps` agree; changes nothing'
+            cand tree 'Show the packages and where they come from'
+            cand outdated 'List dependencies that have newer versions'
+            cand why 'Show how the project comes to depend on a package'
+            cand vendor 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
+            cand publish 'Build the project''s WIT and publish it to a registry'
+        }
+        &'wash;help;wit;fetch'= {
+        }
+        &'wash;help;wit;add'= {
+        }
+        &'wash;help;wit;remove'= {
+        }
+        &'wash;help;wit;update'= {
+        }
+        &'wash;help;wit;clean'= {
+        }
+        &'wash;help;wit;build'= {
+        }
+        &'wash;help;wit;check'= {
+        }
+        &'wash;help;wit;tree'= {
+        }
+        &'wash;help;wit;outdated'= {
+        }
+        &'wash;help;wit;why'= {
+        }
+        &'wash;help;wit;vendor'= {
+        }
+        &'wash;help;wit;publish'= {
         }
         &'wash;help;drain'= {
         }

@@ -46,8 +46,8 @@ complete -c wash -n "__fish_wash_needs_command" -f -a "dev" -d 'Build a componen
 complete -c wash -n "__fish_wash_needs_command" -f -a "host" -d 'Run WebAssembly components as a host on this machine'
 complete -c wash -n "__fish_wash_needs_command" -f -a "inspect" -d 'See, compare and judge a component without running it'
 complete -c wash -n "__fish_wash_needs_command" -f -a "new" -d 'Create a project from a template'
-complete -c wash -n "__fish_wash_needs_command" -f -a "wit" -d 'Manage the WIT dependencies of a project'
 complete -c wash -n "__fish_wash_needs_command" -f -a "oci" -d 'Push, pull, copy, sign and serve WebAssembly components in OCI registries'
+complete -c wash -n "__fish_wash_needs_command" -f -a "wit" -d 'Manage the WIT dependencies of a project'
 complete -c wash -n "__fish_wash_needs_command" -f -a "drain" -d 'Clean the caches that tools keep'
 complete -c wash -n "__fish_wash_needs_command" -f -a "completion" -d 'Print the completion script of a shell'
 complete -c wash -n "__fish_wash_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -128,6 +128,7 @@ complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcomma
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l max-instances -d 'How many instances may live at once' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l drain-timeout -d 'How long requests in flight may take to finish when the host stops' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l cache-dir -d 'Where compiled code is kept, instead of `wash/code` in the user\'s cache folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l unload-after -d 'With --lazy, unload workloads that had no request for so long, or `never`' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -141,6 +142,7 @@ complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcomma
 always\t'Always'
 never\t'Never'"
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l skip-build -d 'Serve what the last build of a project left, without building it'
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l lazy -d 'Load each workload when a request first wants it'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l no-cache -d 'Neither use nor keep compiled code'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
@@ -389,289 +391,6 @@ complete -c wash -n "__fish_wash_using_subcommand new" -l verbose -d 'Show what 
 complete -c wash -n "__fish_wash_using_subcommand new" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand new" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand new" -s V -l version -d 'Print version'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s V -l version -d 'Print version'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "fetch" -d 'Fetch what the sources refer to into `wit/deps`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "add" -d 'Add an interface or a world to the project\'s world, and fetch it'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "remove" -d 'Remove a dependency from the sources'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "update" -d 'Write newer versions into the sources, and fetch them'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "clean" -d 'Remove fetched dependencies from `wit/deps`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "build" -d 'Build the project\'s WIT into a package in the binary form'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "check" -d 'Check that sources, lock and `wit/deps` agree; changes nothing'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "tree" -d 'Show the packages and where they come from'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "outdated" -d 'List dependencies that have newer versions'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "why" -d 'Show how the project comes to depend on a package'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "vendor" -d 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "publish" -d 'Build the project\'s WIT and publish it to a registry'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l clean -d 'Remove fetched dependencies first: what is in `wit/deps` does not count'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l world -d 'The world of the project to add to, if it has several' -r
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l export -d 'Export the interface instead of importing it'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l precise -d 'The version to change to, whatever others there are' -r
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l breaking -d 'Change to versions that are not compatible, too'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l output-file -d 'The file to write [default: <namespace>:<name>@<version>.wasm with dashes, in the project]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -s i -l invert -d 'Show who refers to a package instead of what it refers to' -r
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l registry -d 'The registry, instead of the one that is configured for the namespace' -r
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
-json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
-warn\t'Warnings too'
-info\t'What is being done'
-debug\t'How it is being done'
-trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l dry-run -d 'Check everything, publish nothing'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "fetch" -d 'Fetch what the sources refer to into `wit/deps`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add an interface or a world to the project\'s world, and fetch it'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a dependency from the sources'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "update" -d 'Write newer versions into the sources, and fetch them'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "clean" -d 'Remove fetched dependencies from `wit/deps`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "build" -d 'Build the project\'s WIT into a package in the binary form'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check that sources, lock and `wit/deps` agree; changes nothing'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "tree" -d 'Show the packages and where they come from'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "outdated" -d 'List dependencies that have newer versions'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "why" -d 'Show how the project comes to depend on a package'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "vendor" -d 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "publish" -d 'Build the project\'s WIT and publish it to a registry'
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wash -n "__fish_wash_using_subcommand oci; and not __fish_seen_subcommand_from push pull copy tag list info delete login logout attach referrers sign verify generate-key serve cache help" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand oci; and not __fish_seen_subcommand_from push pull copy tag list info delete login logout attach referrers sign verify generate-key serve cache help" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -1058,6 +777,289 @@ complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcomman
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from help" -f -a "serve" -d 'Serve a registry on this machine'
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from help" -f -a "cache" -d 'Look after the cache that all tools share'
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s V -l version -d 'Print version'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "fetch" -d 'Fetch what the sources refer to into `wit/deps`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "add" -d 'Add an interface or a world to the project\'s world, and fetch it'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "remove" -d 'Remove a dependency from the sources'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "update" -d 'Write newer versions into the sources, and fetch them'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "clean" -d 'Remove fetched dependencies from `wit/deps`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "build" -d 'Build the project\'s WIT into a package in the binary form'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "check" -d 'Check that sources, lock and `wit/deps` agree; changes nothing'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "tree" -d 'Show the packages and where they come from'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "outdated" -d 'List dependencies that have newer versions'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "why" -d 'Show how the project comes to depend on a package'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "vendor" -d 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "publish" -d 'Build the project\'s WIT and publish it to a registry'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l clean -d 'Remove fetched dependencies first: what is in `wit/deps` does not count'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l world -d 'The world of the project to add to, if it has several' -r
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l export -d 'Export the interface instead of importing it'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l precise -d 'The version to change to, whatever others there are' -r
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l breaking -d 'Change to versions that are not compatible, too'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from update" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from clean" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l output-file -d 'The file to write [default: <namespace>:<name>@<version>.wasm with dashes, in the project]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -s i -l invert -d 'Show who refers to a package instead of what it refers to' -r
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from tree" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from outdated" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from why" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from vendor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l registry -d 'The registry, instead of the one that is configured for the namespace' -r
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l dry-run -d 'Check everything, publish nothing'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "fetch" -d 'Fetch what the sources refer to into `wit/deps`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add an interface or a world to the project\'s world, and fetch it'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a dependency from the sources'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "update" -d 'Write newer versions into the sources, and fetch them'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "clean" -d 'Remove fetched dependencies from `wit/deps`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "build" -d 'Build the project\'s WIT into a package in the binary form'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check that sources, lock and `wit/deps` agree; changes nothing'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "tree" -d 'Show the packages and where they come from'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "outdated" -d 'List dependencies that have newer versions'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "why" -d 'Show how the project comes to depend on a package'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "vendor" -d 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "publish" -d 'Build the project\'s WIT and publish it to a registry'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wash -n "__fish_wash_using_subcommand drain" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand drain" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -1088,16 +1090,16 @@ never\t'Never'"
 complete -c wash -n "__fish_wash_using_subcommand completion" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand completion" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new wit oci drain completion help" -f -a "build" -d 'Build a WebAssembly component from a project'
-complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new wit oci drain completion help" -f -a "dev" -d 'Build a component, serve it, and swap it in when its source changes'
-complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new wit oci drain completion help" -f -a "host" -d 'Run WebAssembly components as a host on this machine'
-complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new wit oci drain completion help" -f -a "inspect" -d 'See, compare and judge a component without running it'
-complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new wit oci drain completion help" -f -a "new" -d 'Create a project from a template'
-complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new wit oci drain completion help" -f -a "wit" -d 'Manage the WIT dependencies of a project'
-complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new wit oci drain completion help" -f -a "oci" -d 'Push, pull, copy, sign and serve WebAssembly components in OCI registries'
-complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new wit oci drain completion help" -f -a "drain" -d 'Clean the caches that tools keep'
-complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new wit oci drain completion help" -f -a "completion" -d 'Print the completion script of a shell'
-complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new wit oci drain completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new oci wit drain completion help" -f -a "build" -d 'Build a WebAssembly component from a project'
+complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new oci wit drain completion help" -f -a "dev" -d 'Build a component, serve it, and swap it in when its source changes'
+complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new oci wit drain completion help" -f -a "host" -d 'Run WebAssembly components as a host on this machine'
+complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new oci wit drain completion help" -f -a "inspect" -d 'See, compare and judge a component without running it'
+complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new oci wit drain completion help" -f -a "new" -d 'Create a project from a template'
+complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new oci wit drain completion help" -f -a "oci" -d 'Push, pull, copy, sign and serve WebAssembly components in OCI registries'
+complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new oci wit drain completion help" -f -a "wit" -d 'Manage the WIT dependencies of a project'
+complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new oci wit drain completion help" -f -a "drain" -d 'Clean the caches that tools keep'
+complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new oci wit drain completion help" -f -a "completion" -d 'Print the completion script of a shell'
+complete -c wash -n "__fish_wash_using_subcommand help; and not __fish_seen_subcommand_from build dev host inspect new oci wit drain completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from host" -f -a "run" -d 'Run components, projects or Kubernetes documents, and serve them'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from host" -f -a "cache" -d 'Look after the compiled code that hosts keep'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from inspect" -f -a "diff" -d 'Compare two components or WIT packages, and tell whom the change breaks'
@@ -1109,18 +1111,6 @@ complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcomma
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from inspect" -f -a "strip" -d 'Remove what a component does not need to run'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from inspect" -f -a "wat" -d 'Print a component in the text format'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from inspect" -f -a "graph" -d 'Draw which instances a component consists of, and what satisfies what'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "fetch" -d 'Fetch what the sources refer to into `wit/deps`'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "add" -d 'Add an interface or a world to the project\'s world, and fetch it'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "remove" -d 'Remove a dependency from the sources'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "update" -d 'Write newer versions into the sources, and fetch them'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "clean" -d 'Remove fetched dependencies from `wit/deps`'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "build" -d 'Build the project\'s WIT into a package in the binary form'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "check" -d 'Check that sources, lock and `wit/deps` agree; changes nothing'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "tree" -d 'Show the packages and where they come from'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "outdated" -d 'List dependencies that have newer versions'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "why" -d 'Show how the project comes to depend on a package'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "vendor" -d 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
-complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "publish" -d 'Build the project\'s WIT and publish it to a registry'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from oci" -f -a "push" -d 'Push a component, a WIT package or a core module to a registry'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from oci" -f -a "pull" -d 'Pull a component from a registry'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from oci" -f -a "copy" -d 'Copy an artifact between repositories, registries and image layouts'
@@ -1137,3 +1127,15 @@ complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcomma
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from oci" -f -a "generate-key" -d 'Make a key pair for signing'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from oci" -f -a "serve" -d 'Serve a registry on this machine'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from oci" -f -a "cache" -d 'Look after the cache that all tools share'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "fetch" -d 'Fetch what the sources refer to into `wit/deps`'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "add" -d 'Add an interface or a world to the project\'s world, and fetch it'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "remove" -d 'Remove a dependency from the sources'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "update" -d 'Write newer versions into the sources, and fetch them'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "clean" -d 'Remove fetched dependencies from `wit/deps`'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "build" -d 'Build the project\'s WIT into a package in the binary form'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "check" -d 'Check that sources, lock and `wit/deps` agree; changes nothing'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "tree" -d 'Show the packages and where they come from'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "outdated" -d 'List dependencies that have newer versions'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "why" -d 'Show how the project comes to depend on a package'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "vendor" -d 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "publish" -d 'Build the project\'s WIT and publish it to a registry'

@@ -14,16 +14,16 @@ use washlib_test::Sandbox;
 /// Longer than any build of the template takes, even on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// `wash dev`, ended when dropped.
+/// A program that serves, ended when dropped.
 struct Server {
     process: Child,
     events: Receiver<Value>,
 }
 
 impl Server {
-    fn start(sandbox: &Sandbox, project: &str) -> Self {
+    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
         let mut command = sandbox.command("wash");
-        command.args(["-o", "json", "-C", project, "dev", "--address", "127.0.0.1:0"]);
+        command.args(["-o", "json"]).args(arguments);
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let (sender, events) = channel();
@@ -73,7 +73,7 @@ fn a_component_is_scaffolded_built_served_and_swapped() {
     assert_eq!(built["data"]["component_path"].as_str(), component.to_str());
     assert!(component.metadata().unwrap().len() < 400_000, "a hello should be small");
 
-    let server = Server::start(&sandbox, "hello");
+    let server = Server::start(&sandbox, &["-C", "hello", "dev", "--address", "127.0.0.1:0"]);
     let ready = server.wait_for("ready");
     let url = ready["url"].as_str().unwrap();
     assert_eq!(get(url), "Hello from wasmCloud!\n");
@@ -83,5 +83,11 @@ fn a_component_is_scaffolded_built_served_and_swapped() {
     std::fs::write(&source, text.replace("Hello from wasmCloud!", "Hello from an edit!")).unwrap();
     server.wait_for("swapped");
     assert_eq!(get(url), "Hello from an edit!\n");
+    server.stop();
+
+    // The same folder on a host.
+    let server = Server::start(&sandbox, &["host", "run", "hello", "--http-addr", "127.0.0.1:0"]);
+    let ready = server.wait_for("ready");
+    assert_eq!(get(ready["url"].as_str().unwrap()), "Hello from an edit!\n");
     server.stop();
 }

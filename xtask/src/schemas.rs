@@ -10,8 +10,9 @@ use serde::Serialize;
 #[allow(dead_code, unused_imports, reason = "the types are constructed by the tool")]
 mod wash_inspect;
 
-/// The document that a one-shot command prints: `washlib_cli::Envelope`, which has no schema of its own so that tools
-/// without schemas need no generator.
+// This is `washlib_cli::Envelope`, which has no schema of its own so that tools without schemas need no generator. A test
+// of `wash-inspect` holds what it prints against the schemas.
+/// What the command prints, whether it succeeds or fails.
 #[derive(JsonSchema, Serialize)]
 struct Document<T> {
     /// One line for people.
@@ -20,11 +21,11 @@ struct Document<T> {
     success: bool,
     /// What the command returns; `null` when it failed.
     data: Option<T>,
-    /// What led to a failure, outermost first.
-    #[serde(default)]
+    /// What led to a failure, outermost first; absent on success.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     causes: Vec<String>,
-    /// Commands that would help.
-    #[serde(default)]
+    /// Commands that would help; absent when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
 }
 

@@ -267,9 +267,9 @@ Examples:
   wash host run math.wasm --invoke 'example:math/ops@1.0.0#add(1, 2)'
 
 Events with `-o json`, by their `type`: `building`, `built`, `started` (with `address`), `warning`, `workload-started`,
-`workload-registered`, `workload-loaded`, `workload-unloaded`, `workload-load-failed` (with `--lazy`), `ready` (with
-`address`), `service-restarting`, `service-completed`, `service-failed`, `stopping`, `workload-stopped`,
-`stopped`, and `error` as the last one when it cannot go on.
+`ready` (with `address`), `service-restarting`, `service-completed`, `service-failed`, `stopping`, `workload-stopped`,
+`stopped`, and `error` as the last one when it cannot go on. With `--lazy` also `workload-registered`, `workload-loaded`,
+`workload-unloaded` and `workload-load-failed`.
 
 Environment: WASH_POSTGRES_URL stands for --postgres-url. OpenTelemetry is on when a variable such as
 OTEL_EXPORTER_OTLP_ENDPOINT is set.

@@ -170,8 +170,7 @@ impl Report {
         after: Duration,
         message: &str,
     ) -> Result<(), CommandError> {
-        let line = message.lines().next().unwrap_or_default();
-        self.ui.warn(&format!("the service of {workload_id} failed: {line}"));
+        self.ui.warn(&format!("the service of {workload_id} failed: {}", cause(message)));
         self.ui.status("Restarting", &format!("the service of {workload_id} in {after:?}, time {restarts}"));
         self.event(&Event::ServiceRestarting { workload_id, restarts, after_ms: milliseconds(after), message })
     }
@@ -182,8 +181,7 @@ impl Report {
     }
 
     pub(crate) fn service_failed(&self, workload_id: &str, message: &str) -> Result<(), CommandError> {
-        let line = message.lines().next().unwrap_or_default();
-        self.ui.warn(&format!("the service of {workload_id} failed and is not started again: {line}"));
+        self.ui.warn(&format!("the service of {workload_id} failed and is not started again: {}", cause(message)));
         self.event(&Event::ServiceFailed { workload_id, message })
     }
 
@@ -226,6 +224,32 @@ impl Reporter for Report {
     }
 }
 
+/// The innermost cause in a failure of many lines: what stands first is only where it happened.
+fn cause(message: &str) -> &str {
+    let causes = message.split_once("Caused by:").map(|(_, causes)| causes.trim_start());
+    let innermost = causes.and_then(|causes| causes.lines().take_while(|line| !line.trim().is_empty()).last());
+    let line = innermost.or_else(|| message.lines().next()).unwrap_or_default().trim();
+    // Several causes are numbered.
+    match line.split_once(": ") {
+        Some((number, cause)) if number.bytes().all(|byte| byte.is_ascii_digit()) => cause,
+        _ => line,
+    }
+}
+
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_of_a_failure_is_its_innermost() {
+        let trap = "error while executing at wasm backtrace:\n    0:  0x1 - run\n\nCaused by:\n    0: called\n    1: wasm trap\n\nStack";
+        assert_eq!(cause(trap), "wasm trap");
+        assert_eq!(cause("at:\n  0: x\n\nCaused by:\n    wasm trap: unreachable"), "wasm trap: unreachable");
+        assert_eq!(cause("it exited with code 1\n"), "it exited with code 1");
+        assert_eq!(cause(""), "");
+    }
 }

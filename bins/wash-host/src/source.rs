@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use thiserror::Error;
+use washlib_component::InvalidError;
 use washlib_config::Project;
 use wasmparser::{Parser, Payload};
 
@@ -36,6 +37,10 @@ pub(crate) enum SourceError {
     Registry { reference: String },
     #[error("{} is neither a component nor a file of documents", path.display())]
     Unknown { path: PathBuf },
+    #[error("{} is not a regular file", path.display())]
+    NotRegular { path: PathBuf },
+    #[error("{} is not a component", path.display())]
+    NotAComponent { path: PathBuf, source: InvalidError },
     #[error("cannot read the source")]
     Read(#[source] io::Error),
 }
@@ -52,6 +57,10 @@ impl Source {
         };
         if metadata.is_dir() {
             return Self::of_folder(path);
+        }
+        // Devices and pipes may never end.
+        if !metadata.is_file() {
+            return Err(SourceError::NotRegular { path: path.to_owned() });
         }
         let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
         match extension.as_ref().and_then(|extension| extension.to_str()) {
@@ -95,6 +104,12 @@ fn missing(path: &Path) -> SourceError {
 
 /// The component in a file.
 pub(crate) fn read_component(path: &Path) -> Result<Bytes, SourceError> {
+    let metadata = fs_err::metadata(path).map_err(SourceError::Read)?;
+    if !metadata.is_file() {
+        return Err(SourceError::NotRegular { path: path.to_owned() });
+    }
+    let not_a_component = |source| SourceError::NotAComponent { path: path.to_owned(), source };
+    washlib_component::check_length(metadata.len()).map_err(not_a_component)?;
     fs_err::read(path).map(Bytes::from).map_err(SourceError::Read)
 }
 

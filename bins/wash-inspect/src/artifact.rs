@@ -16,7 +16,7 @@ pub(crate) enum Artifact {
     /// WIT as text, a file or a folder.
     Wit(Box<Decoded>),
     /// A provider archive of wasmCloud 1.x.
-    Archive(Archive),
+    Archive(Box<Archive>),
 }
 
 /// Recognises what was read.
@@ -32,7 +32,9 @@ pub(crate) fn recognize(source: &mut Source) -> Result<Artifact, CommandError> {
 
 fn of_bytes(name: &str, bytes: &[u8]) -> Result<Artifact, CommandError> {
     if let Some(archive) = archive::read(bytes) {
-        return archive.map(Artifact::Archive).map_err(|err| command_error::archive(name, err));
+        return archive
+            .map(|archive| Artifact::Archive(Box::new(archive)))
+            .map_err(|err| command_error::archive(name, err));
     }
     match identify(bytes) {
         Ok(kind) => Ok(Artifact::Wasm(kind)),

@@ -199,7 +199,11 @@ fn against_world(reference: &str, decoded: &Decoded, world: &str, wit: &mut Sour
         fits: breaking.is_empty(),
         findings: findings.map(|change| finding(change)).collect(),
         advice: Vec::new(),
-        mismatches: breaking.iter().filter(|change| change.item != Item::Interface).map(|c| diff::change(c)).collect(),
+        mismatches: breaking
+            .iter()
+            .filter(|change| change.item != Item::Interface && change.interface.is_some())
+            .map(|c| diff::change(c))
+            .collect(),
     })
 }
 

@@ -123,7 +123,9 @@ fn add_parts(part: &Part<'_>, depth: u64, parts: &mut Vec<PartData>) {
     let kind = match (part.kind, part.name.as_deref()) {
         (Kind::Component, _) => PartKind::Component,
         (_, Some(name)) if name.starts_with("wit-component:adapter:") => PartKind::Adapter,
+        // By the names that wit-component has given over the years.
         (_, Some("wit-component:shim" | "wit-component:fixups")) => PartKind::Glue,
+        (_, Some("wit-component-shim-module" | "wit-component-fixup" | "start-shim-module")) => PartKind::Glue,
         (Kind::CoreModule, _) => PartKind::CoreModule,
     };
     parts.push(PartData {

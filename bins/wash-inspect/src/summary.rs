@@ -25,7 +25,6 @@ pub(crate) fn kind_text(kind: FileKind) -> &'static str {
 
 /// Bytes with a unit, as a person reads them.
 pub(crate) fn bytes_text(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let value = bytes as f64;
     match bytes {
         0..1_000 => format!("{bytes} B"),

@@ -75,6 +75,7 @@ async fn two_hundred_thousand_requests_leave_nothing_behind() {
         send(host.address, REQUESTS / 4).await;
         after = at_rest(&host).await;
     }
+    report(before, after);
     assert_eq!(after.files, before.files, "files stayed open");
     let growth = after.memory.saturating_sub(before.memory);
     assert!(growth < MAX_GROWTH, "{} MiB more than before", growth >> 20);
@@ -84,6 +85,12 @@ async fn two_hundred_thousand_requests_leave_nothing_behind() {
     for (id, _) in workloads() {
         host.end(id).await;
     }
+}
+
+/// Shown with `--no-capture`, or when the test fails.
+#[expect(clippy::print_stderr, reason = "the figures are of interest when they are within bounds too")]
+fn report(before: Held, after: Held) {
+    eprintln!("{REQUESTS} requests: before {before:?}, after {after:?}");
 }
 
 fn workloads() -> [(&'static str, WorkloadStartRequest); 4] {

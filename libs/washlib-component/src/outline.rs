@@ -281,7 +281,7 @@ fn give_names(root: &mut Part<'_>) {
 fn module_name(part: &Part<'_>) -> Option<String> {
     let section = part.sections.iter().find(|section| section.is_custom() && section.name == "name")?;
     let reader = wasmparser::BinaryReader::new(section.data, section.content.start);
-    NameSectionReader::new(reader).into_iter().find_map(|name| match name {
+    NameSectionReader::new(reader).find_map(|name| match name {
         Ok(Name::Module { name, .. }) if !name.is_empty() => Some(name.to_owned()),
         _ => None,
     })

@@ -161,7 +161,7 @@ pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -
     }
     changes.extend(discarded.into_iter().filter_map(|entry| {
         let is_expected = rendered.iter().flatten().any(|package| Some(&*package.folder_name()) == entry.name.to_str());
-        (!is_expected).then(|| Change::Remove { entry: entry.name })
+        (!is_expected).then_some(Change::Remove { entry: entry.name })
     }));
     Ok(Plan {
         sources,

@@ -159,7 +159,7 @@ fn packages() -> Result<Vec<Package>> {
         }
         texts.push(text);
     }
-    texts.into_iter().map(|text| package(text)).collect()
+    texts.into_iter().map(package).collect()
 }
 
 fn package(text: String) -> Result<Package> {

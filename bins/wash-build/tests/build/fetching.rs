@@ -32,24 +32,24 @@ fn workbench(more: &str) -> Workbench {
 #[test]
 fn dependencies_are_fetched_first() {
     let workbench = workbench("");
-    let output = workbench.build(&[]).assert_success();
+    let output = workbench.build([""; 0]).assert_success();
     assert!(output.stderr.contains("Added acme:log@1.0.0"), "{}", output.stderr);
     assert!(workbench.read("wkg.lock").contains("acme:log"));
 
     // Once they are there, nothing is asked and nothing is said.
     fs::remove_dir_all(workbench.path("../registry")).unwrap();
-    let output = workbench.build(&[]).assert_success();
+    let output = workbench.build([""; 0]).assert_success();
     assert!(!output.stderr.contains("acme:log"), "{}", output.stderr);
 }
 
 #[test]
 fn nothing_is_fetched_when_told_so() {
     let workbench = workbench("");
-    workbench.build(&["--skip-fetch"]).assert_code(1);
+    workbench.build(["--skip-fetch"]).assert_code(1);
     assert!(!workbench.path("wit/deps").exists() && !workbench.path("wkg.lock").exists());
 
     let workbench = self::workbench("wit:\n  skip_fetch: true\n");
-    workbench.build(&[]).assert_code(1);
+    workbench.build([""; 0]).assert_code(1);
     assert!(!workbench.path("wit/deps").exists());
 }
 
@@ -57,7 +57,7 @@ fn nothing_is_fetched_when_told_so() {
 fn the_configured_folder_counts() {
     let workbench = workbench("wit:\n  wit_dir: interfaces\n");
     fs::rename(workbench.path("wit"), workbench.path("interfaces")).unwrap();
-    workbench.build(&[]).assert_code(1);
+    workbench.build([""; 0]).assert_code(1);
     assert!(workbench.path("interfaces/deps/acme-log-1.0.0/package.wit").is_file());
 }
 
@@ -66,10 +66,10 @@ fn a_failed_fetch_keeps_the_build_from_starting() {
     let workbench = workbench("");
     fs::remove_dir_all(workbench.path("../registry")).unwrap();
     workbench.write("wit/other.wit", "interface broken {\n");
-    let output = workbench.build(&[]).assert_code(2);
+    let output = workbench.build([""; 0]).assert_code(2);
     assert!(output.stderr.contains("wit/other.wit:2") && !output.stderr.contains("Running"), "{}", output.stderr);
     fs::remove_file(workbench.path("wit/other.wit")).unwrap();
-    let output = workbench.build(&[]).assert_code(1);
+    let output = workbench.build([""; 0]).assert_code(1);
     assert!(output.stderr.contains("acme:log") && output.stderr.contains("--skip-fetch"), "{}", output.stderr);
 }
 
@@ -81,6 +81,6 @@ fn a_project_without_wit_contacts_nobody() {
     let workbench = Workbench::with_config(&format!(
         "build:\n  command: cp ../fixtures/component.wasm out.wasm\n  component_path: out.wasm\nwit:\n  registries:\n    - url: {url}\n"
     ));
-    workbench.build(&[]).assert_success();
+    workbench.build([""; 0]).assert_success();
     assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }

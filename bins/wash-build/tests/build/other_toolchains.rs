@@ -163,15 +163,16 @@ fn a_failed_step_ends_the_build() {
 #[test]
 fn a_wit_folder_with_several_worlds_or_none_says_so() {
     let several = format!("{WORLD}world second {{}}\n");
-    for (wit, problem) in [
-        (several.as_str(), "the WIT package defines several worlds"),
-        ("package test:greeter;\ninterface i {}\n", "the WIT package defines no world"),
-        ("package test:greeter;\nworld {\n", "world.wit:2"),
+    for (wit, code, problem) in [
+        (several.as_str(), 1, "the WIT package defines several worlds"),
+        ("package test:greeter;\ninterface i {}\n", 1, "the WIT package defines no world"),
+        // Seen already when dependencies are looked for.
+        ("package test:greeter;\nworld {\n", 2, "world.wit:2"),
     ] {
         let workbench = Workbench::new().stand_in("go", "").stand_in("tinygo", "");
         workbench.write("go.mod", "module hello\n");
         workbench.write("wit/world.wit", wit);
-        workbench.build_in("hello").assert_code(1).assert_stderr_has(problem);
+        workbench.build_in("hello").assert_code(code).assert_stderr_has(problem);
         assert_eq!(workbench.calls(), [""; 0]);
     }
 }
@@ -183,6 +184,7 @@ fn a_world_is_found_without_its_dependencies() {
     let workbench = Workbench::new().stand_in("componentize-py", "/bin/cp ../fixtures/component.wasm hello.wasm");
     workbench.write("app.py", "");
     workbench.write("requirements.txt", "");
+    workbench.write(".wash/config.yaml", "wit:\n  skip_fetch: true\n");
     workbench.write(
         "wit/world.wit",
         "package test:greeter;\nworld greeter { include wasi:cli/imports@0.2.0; export wasi:http/incoming-handler@0.2.0; }\n",

@@ -1,10 +1,9 @@
 //! What happens when there is something to serve and the next version is bad.
 
 use serde_json::Value;
-
-use crate::connection::{Answer, Connection};
 use washlib_test::hostile::{nested_components, nested_types};
 
+use crate::connection::{Answer, Connection};
 use crate::project::{Project, config, greeting};
 use crate::server::Server;
 

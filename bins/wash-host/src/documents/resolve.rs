@@ -18,6 +18,7 @@ use super::reader::Placed;
 use super::spec::{ComponentSpec, HostInterfaceSpec, MountSpec, ResourcesSpec, ServiceSpec, VolumeSpec};
 use super::values::ValueSets;
 use super::{Warning, Warnings};
+use crate::source::{self, SourceError};
 use crate::startable::{ComponentFiles, Reading, Startable, check_file};
 
 /// What the command line says about all documents.
@@ -227,7 +228,13 @@ impl Resolver<'_> {
         if let Some(bytes) = self.read.get(&path) {
             return Ok(bytes.clone());
         }
-        let bytes = fs_err::read(&path).map(Bytes::from).map_err(|source| unreadable(image, source))?;
+        let bytes = source::read_component(&path).map_err(|err| {
+            let source = match err {
+                SourceError::Read(err) => err,
+                err => io::Error::other(err),
+            };
+            unreadable(image, source)
+        })?;
         self.read.insert(path, bytes.clone());
         Ok(bytes)
     }

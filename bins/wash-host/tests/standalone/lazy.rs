@@ -128,7 +128,7 @@ fn what_is_cheap_to_find_is_found_at_the_start() {
         .assert_code(1)
         .assert_stderr_has("text.wasm is not a WebAssembly component");
     sandbox.write("all.yaml", documents(["one".to_owned()], "text.wasm").replace("interfaces", "interfarces"));
-    sandbox.run("wash-host", ["run", "--lazy", "all.yaml"]).assert_code(2).assert_stderr_has("interfarces");
+    sandbox.run("wash-host", ["run", "--lazy", "all.yaml"]).assert_code(2).assert_stderr_has("interfaces` is missing");
     guests::place(&sandbox, &guests::probe(), "text.wasm");
     sandbox.write("all.yaml", documents(["one".to_owned()], "text.wasm").replace("one.example", "not/a/host"));
     sandbox.run("wash-host", ["run", "--lazy", "all.yaml"]).assert_code(1).assert_stderr_has("not/a/host");

@@ -12,6 +12,7 @@ mod invoking;
 mod lazy;
 mod projects;
 mod refusing;
+mod running_out;
 mod server;
 mod stopping;
 mod storage;

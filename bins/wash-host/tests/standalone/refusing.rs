@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use washlib_test::Sandbox;
+use washlib_test::hostile::bombs;
 
 use crate::guests;
 
@@ -13,6 +14,7 @@ fn sources_that_are_none() {
     sandbox.write("text.wasm", "hello");
     sandbox.write("empty.yaml", "");
     sandbox.write("unknown.yaml", "apiVersion: v1\nkind: Workload\n");
+    sandbox.write("folder/notes.txt", "neither a project nor documents");
     for (source, code, message) in [
         ("missing.wasm", 2, "there is no file or folder missing.wasm"),
         ("ghcr.io/me/hello:1", 2, "registries come with `wash oci`"),
@@ -20,7 +22,7 @@ fn sources_that_are_none() {
         ("text.wasm", 1, "not a WebAssembly binary"),
         ("empty.yaml", 2, "no document asks for a workload to run"),
         ("unknown.yaml", 2, "unknown.yaml:1: `v1` in `apiVersion` is not runtime.wasmcloud.dev/v1alpha1"),
-        (".", 2, "no project found"),
+        ("folder", 2, "no project found"),
     ] {
         let output = sandbox.run("wash-host", ["run", "--http-addr", "127.0.0.1:0", source]);
         output.assert_code(code).assert_stderr_has(message);
@@ -83,4 +85,34 @@ fn errors_of_a_stream_are_its_last_event() {
     let last: serde_json::Value = serde_json::from_str(output.assert_code(1).stdout.lines().last().unwrap()).unwrap();
     assert_eq!(last["type"], "error");
     assert_eq!(last["message"], "cannot start default/text");
+}
+
+/// The compiler would overflow its stack with some of these, and take gigabytes for others.
+#[test]
+fn components_that_ask_for_too_much() {
+    let sandbox = Sandbox::new();
+    for bomb in bombs().into_iter().take(10) {
+        sandbox.write("bomb.wasm", &bomb.bytes);
+        for arguments in
+            [&["run", "--http-addr", "127.0.0.1:0", "bomb.wasm"][..], &["run", "bomb.wasm", "--invoke", "f()"]]
+        {
+            sandbox
+                .run("wash-host", arguments)
+                .assert_code(1)
+                .assert_stderr_has("too complex to be compiled")
+                .assert_stderr_has("beyond what is accepted, at byte 0x");
+        }
+    }
+}
+
+/// Reading these would never end.
+#[test]
+fn sources_that_are_no_files() {
+    let sandbox = Sandbox::new();
+    std::os::unix::fs::symlink("/dev/zero", sandbox.work().join("zero.wasm")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(sandbox.work().join("pipe.wasm")).status().unwrap().success());
+    for name in ["zero.wasm", "pipe.wasm"] {
+        let output = sandbox.run("wash-host", ["run", "--http-addr", "127.0.0.1:0", name]);
+        output.assert_code(2).assert_stderr_has(&format!("{name} is not a regular file"));
+    }
 }

@@ -61,7 +61,7 @@ fn add_parts(part: &Part<'_>, depth: u64, parts: &mut Vec<PartSize>) {
         sections[position].count += 1;
         sections[position].size += section.size as u64;
     }
-    sections.sort_by(|one, other| other.size.cmp(&one.size));
+    sections.sort_by_key(|section| std::cmp::Reverse(section.size));
     let kind = match part.kind {
         Kind::Component => "component",
         Kind::CoreModule => "core-module",
@@ -84,7 +84,7 @@ impl<'a> Names<'a> {
     fn read(part: &Part<'a>) -> Self {
         let mut names = Self::default();
         let Some(section) = part.custom("name") else { return names };
-        for name in NameSectionReader::new(BinaryReader::new(section, 0)).into_iter().flatten() {
+        for name in NameSectionReader::new(BinaryReader::new(section, 0)).flatten() {
             let (map, target) = match name {
                 Name::Function(map) => (map, &mut names.functions),
                 Name::Data(map) => (map, &mut names.data),
@@ -153,7 +153,7 @@ fn crates(functions: &[FunctionSize]) -> Vec<CrateSize> {
         .into_iter()
         .map(|(name, (size, functions))| CrateSize { name: name.to_owned(), size, functions })
         .collect();
-    crates.sort_by(|one, other| other.size.cmp(&one.size));
+    crates.sort_by_key(|krate| std::cmp::Reverse(krate.size));
     crates
 }
 

@@ -84,7 +84,6 @@ fn areas(data: &SizeData) -> Vec<Area> {
     areas
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a drawing's precision is a pixel's")]
 fn draw(areas: &[Area], place: Rectangle, depth: usize, svg: &mut String) {
     let mut areas: Vec<&Area> = areas.iter().filter(|area| area.size > 0).collect();
     areas.sort_by_key(|area| std::cmp::Reverse(area.size));
@@ -122,7 +121,6 @@ fn rectangle(area: &Area, place: Rectangle, depth: usize, svg: &mut String) {
     );
     if width > MIN_LABEL.0 && height > MIN_LABEL.1 {
         // About six units a letter.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
         let letters = (width / 6.0) as usize;
         let short: String = area.name.chars().take(letters).collect();
         let _ = write!(svg, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + 3.0, y + 12.0, escaped(&short));

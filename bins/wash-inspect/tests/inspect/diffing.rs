@@ -16,10 +16,6 @@ fn what_changed_with_both_signatures_and_the_verdict() {
     snapbox::assert_data_eq!(
         output.stdout,
         str![[r#"
-import
-  - function log
-      func(text: string)
-
 import demo:shop/types@1.2.0
   ~ type item  [breaking]
       before: record { name: string, price: u32 }
@@ -28,10 +24,14 @@ import demo:shop/types@1.2.0
       func(item: item)
       (a type that it uses changed)
 
+import
+  - function log
+      func(text: string)
+
 export demo:shop/shop@1.2.0
   ~ type item  [breaking]
-      before: record { name: string, price: u32 }
-      after:  record { name: string, price: u64 }
+      item
+      (a type that it uses changed)
   ~ function items  [breaking]
       func() -> list<item>
       (a type that it uses changed)
@@ -45,7 +45,8 @@ verdict: breaking (breaking for callers, breaking for hosts)
     );
     let json = inspect(&sandbox, &["-o", "json", "diff", "old.wasm", "new.wasm"]).assert_code(1).json();
     assert_eq!((json["success"].as_bool(), json["data"]["verdict"].as_str()), (Some(false), Some("breaking")));
-    assert_eq!(json["data"]["changes"][0]["action"], "removed");
+    let log = json["data"]["changes"].as_array().unwrap().iter().find(|change| change["name"] == "log").unwrap();
+    assert_eq!((log["action"].as_str(), log["hosts"].as_str()), (Some("removed"), Some("patch")));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod fixtures;
 mod older;
 mod projects;
 mod rewriting;
+mod schemas;
 mod showing;
 mod sizing;
 mod terminal;

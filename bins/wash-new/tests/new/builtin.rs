@@ -77,6 +77,17 @@ hint: cd my-greeter && wash dev
         "src/",
         "src/lib.rs",
         "wit/",
+        "wit/deps/",
+        "wit/deps/wasi-cli-0.2.12/",
+        "wit/deps/wasi-cli-0.2.12/package.wit",
+        "wit/deps/wasi-clocks-0.2.12/",
+        "wit/deps/wasi-clocks-0.2.12/package.wit",
+        "wit/deps/wasi-http-0.2.12/",
+        "wit/deps/wasi-http-0.2.12/package.wit",
+        "wit/deps/wasi-io-0.2.12/",
+        "wit/deps/wasi-io-0.2.12/package.wit",
+        "wit/deps/wasi-random-0.2.12/",
+        "wit/deps/wasi-random-0.2.12/package.wit",
         "wit/world.wit",
     ];
     assert_eq!(sandbox.tree("my-greeter"), files);

@@ -17,3 +17,4 @@ mod updating;
 mod versions;
 mod wkg;
 mod workbench;
+mod worlds;

@@ -22,7 +22,7 @@ fn bench(world: &str, host: &str) -> Workbench {
 }
 
 /// Puts packages there as wkg does.
-fn seed(registry: &TestRegistry, packages: &[Package]) {
+pub(crate) fn seed(registry: &TestRegistry, packages: &[Package]) {
     for package in packages {
         let repository = format!("{}/{}", package.namespace, package.name);
         let config = registry.put_blob(&repository, b"{}");

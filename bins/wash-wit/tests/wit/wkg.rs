@@ -1,7 +1,7 @@
 //! Projects and packages that go back and forth between `wash wit` and wkg.
 //!
-//! `cargo xtask setup --wkg` builds wkg, which takes minutes; without it these tests have nothing to compare with, and
-//! say so.
+//! `cargo xtask setup --wkg` builds wkg, which takes minutes; without it these tests have nothing to compare with, so
+//! they run only when asked: `cargo nextest run -p wash-wit --run-ignored all`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,16 +11,13 @@ use washlib_test::Output;
 use crate::workbench::{WORLD, Workbench};
 
 /// wkg, where set-up puts it.
-fn wkg() -> Option<PathBuf> {
+fn wkg() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // <target>/debug/deps/wit-1234
     let target = test.ancestors().nth(3).unwrap();
     let program = target.join("foreign-wkg/bin/wkg");
-    if program.is_file() {
-        return Some(program);
-    }
-    eprintln!("wkg is not there: `cargo xtask setup --wkg` builds it");
-    None
+    assert!(program.is_file(), "wkg is not there: `cargo xtask setup --wkg` builds it");
+    program
 }
 
 fn run(bench: &Workbench, program: &PathBuf, arguments: &[&str]) -> Output {
@@ -30,8 +27,9 @@ fn run(bench: &Workbench, program: &PathBuf, arguments: &[&str]) -> Output {
 }
 
 #[test]
+#[ignore = "needs wkg, which `cargo xtask setup --wkg` builds"]
 fn a_project_can_be_used_with_both_in_turn() {
-    let Some(wkg) = wkg() else { return };
+    let wkg = wkg();
     let bench = Workbench::new(WORLD);
     bench.wit(["fetch"]).assert_success();
     let ours = bench.texts();
@@ -52,8 +50,9 @@ fn a_project_can_be_used_with_both_in_turn() {
 }
 
 #[test]
+#[ignore = "needs wkg, which `cargo xtask setup --wkg` builds"]
 fn packages_in_the_binary_form_are_taken_over() {
-    let Some(wkg) = wkg() else { return };
+    let wkg = wkg();
     let bench = Workbench::new(WORLD);
     run(&bench, &wkg, &["fetch", "-t", "wasm"]);
     assert!(bench.entries().contains(&"wasi-http-0.2.12.wasm".to_owned()), "{:?}", bench.entries());
@@ -63,8 +62,9 @@ fn packages_in_the_binary_form_are_taken_over() {
 }
 
 #[test]
+#[ignore = "needs wkg, which `cargo xtask setup --wkg` builds"]
 fn what_one_publishes_the_other_fetches() {
-    let Some(wkg) = wkg() else { return };
+    let wkg = wkg();
     let log = "package acme:log@1.0.0;\n\ninterface logging {\n  log: func(text: string);\n}\n";
     let user = "package acme:app;\n\nworld app {\n  import acme:log/logging@1.0.0;\n}\n";
     let bench = Workbench::without_packages(log);

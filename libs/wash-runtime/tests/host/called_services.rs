@@ -245,6 +245,15 @@ async fn components_come_before_the_service_and_a_program_is_not_called() {
             (core instance $i (instantiate $m (with "t" (instance (export "add" (func $add-core))))))
             (func (export "ask") (result u32) (canon lift (core func $i "ask"))))"#,
     );
+    // What the service itself imports.
+    let ringer = from_text(
+        r#"(component
+            (core module $m (func (export "ring") (result i32) (i32.const 0)))
+            (core instance $i (instantiate $m))
+            (func $ring (result u32) (canon lift (core func $i "ring")))
+            (instance $ringer (export "ring" (func $ring)))
+            (export "test:parts/ring@0.1.0" (instance $ringer)))"#,
+    );
     let component = |name: &str, bytes: &bytes::Bytes| {
         let mut component = part_component("deep", LocalResources::default());
         component.name = name.to_string();
@@ -254,8 +263,7 @@ async fn components_come_before_the_service_and_a_program_is_not_called() {
     let host = TestHost::start().await;
     let mut request = bank(0);
     request.workload.host_interfaces.clear();
-    request.workload.components =
-        vec![component("caller", &caller), part_component("teller", LocalResources::default())];
+    request.workload.components = vec![component("caller", &caller), component("ringer", &ringer)];
     host.deploy(request.clone()).await;
     assert_eq!(host.host.invoke("bank", "ask()", None).await.unwrap().wave().unwrap(), "1");
     host.end("bank").await;

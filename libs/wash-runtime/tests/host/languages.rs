@@ -69,9 +69,12 @@ async fn post(connection: &mut Connection, path: &str, body: String) -> Answer {
 }
 
 async fn misbehaves(host: &TestHost) {
-    for (path, status) in [("/throw", 500), ("/recurse", 500), ("/allocate", 500), ("/spin", 504)] {
+    // A busy machine may bring a guest to its deadline before its memory is full.
+    let misdeeds: [(&str, &[u16]); 4] =
+        [("/throw", &[500]), ("/recurse", &[500]), ("/allocate", &[500, 504]), ("/spin", &[504])];
+    for (path, statuses) in misdeeds {
         let answer = host.get(path).await;
-        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        assert!(statuses.contains(&answer.status), "{path}: {answer:?}");
     }
     // Those that spin end at their deadline; others do not wait for that.
     let address = host.address;

@@ -50,10 +50,9 @@ impl Api {
         reference: Reference,
         body: &mut Incoming,
     ) -> Result<Response<ReplyBody>, Refusal> {
-        let content_type = match asked.headers.get(CONTENT_TYPE) {
-            Some(value) => Some(value.to_str().unwrap_or("?").to_owned()),
-            None => None,
-        };
+        let content_type = asked.headers.get(CONTENT_TYPE);
+        // One that is no text is not the type of a manifest, whatever else it is.
+        let content_type = content_type.map(|value| value.to_str().unwrap_or("?").to_owned());
         let content = self.read_manifest(asked, body).await?;
         let repository = name.clone();
         let work = move |store: &crate::store::Store| {

@@ -235,9 +235,8 @@ async fn serve(
     started: std::sync::mpsc::Sender<(SocketAddr, SocketAddr)>,
     stopped: oneshot::Receiver<()>,
 ) {
-    let mut limits = Limits::default();
     // Nobody waits for what a test left hanging.
-    limits.grace = std::time::Duration::ZERO;
+    let limits = Limits { grace: std::time::Duration::ZERO, ..Limits::default() };
     let store = Arc::new(Store::open(root).expect("a registry in a temporary folder"));
     let registry = || Registry { api: Api::new(Arc::clone(&store), limits.body_timeout), credentials: None };
     let quirky = Quirky { registry: registry(), store: Arc::clone(&store), state: Arc::clone(&state) };

@@ -130,15 +130,12 @@ impl Transport {
             .no_proxy();
         let proxies = &self.settings.proxies;
         let direct = format!("{NEVER_PROXIED},{}", proxies.no_proxy.as_deref().unwrap_or_default());
-        let make: [(&Option<String>, fn(String) -> reqwest::Result<Proxy>); 2] =
-            [(&proxies.http, Proxy::http), (&proxies.https, Proxy::https)];
-        for (url, make) in make {
-            if let Some(url) = url {
-                // The URL may hold a password.
-                let proxy =
-                    make(url.clone()).map_err(|_| RegistryError::Setting("the proxy's URL is none".to_owned()))?;
-                builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&direct)));
-            }
+        let http = proxies.http.as_ref().map(Proxy::http);
+        let https = proxies.https.as_ref().map(Proxy::https);
+        for proxy in http.into_iter().chain(https) {
+            // The URL may hold a password.
+            let proxy = proxy.map_err(|_| RegistryError::Setting("the proxy's URL is none".to_owned()))?;
+            builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&direct)));
         }
         Ok(builder)
     }

@@ -46,6 +46,11 @@ impl Response {
         self.inner.url()
     }
 
+    /// Whether it is in a version of HTTP that servers speak only to those whom they do not understand.
+    pub(super) fn is_ancient(&self) -> bool {
+        self.inner.version() < reqwest::Version::HTTP_11
+    }
+
     pub(crate) fn host(&self) -> &str {
         &self.host
     }

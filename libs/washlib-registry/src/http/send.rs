@@ -148,10 +148,11 @@ impl Transport {
     async fn send_once(&self, request: &Request<'_>, rounds: &mut u32) -> Result<Response, RegistryError> {
         loop {
             let authorization = self.authorization(request.repository, &request.scopes).await;
-            let response = self.follow(request, authorization.as_ref()).await?;
-            if response.status() == StatusCode::BAD_REQUEST && self.speaks_https(request, &response) {
+            let sent = self.follow(request, authorization.as_ref()).await;
+            if self.wants_https(request, &sent) {
                 continue;
             }
+            let response = sent?;
             if response.status() != StatusCode::UNAUTHORIZED || !self.is_own(request, response.url())? {
                 return Ok(response);
             }
@@ -168,10 +169,19 @@ impl Transport {
         }
     }
 
-    /// A registry on loopback that was asked by HTTP and wants HTTPS. Go's server says so in its answer.
-    fn speaks_https(&self, request: &Request<'_>, response: &Response) -> bool {
-        let is_text = response.header("content-type").is_some_and(|kind| kind.starts_with("text/plain"));
-        response.url().scheme() == "http" && is_text && self.encrypt(request.repository.registry())
+    /// Whether it is a registry on loopback that was asked by HTTP and speaks HTTPS, which is noted then. Go's server
+    /// answers such a request in its own way; others send what is no HTTP.
+    fn wants_https(&self, request: &Request<'_>, sent: &Result<Response, RegistryError>) -> bool {
+        let seems_so = match sent {
+            Ok(response) => {
+                response.url().scheme() == "http"
+                    && response.status() == StatusCode::BAD_REQUEST
+                    && response.is_ancient()
+            }
+            Err(RegistryError::Connect { source, .. }) => format!("{source:?}").contains("Parse(Version)"),
+            Err(_) => false,
+        };
+        seems_so && self.encrypt(request.repository.registry())
     }
 
     /// Sends it, and goes where the registry points to. What proves who we are goes to the registry alone.

@@ -83,12 +83,13 @@ impl Contents {
             reading.take(payload).map_err(|err| ContentError::Malformed(err.to_string()))?;
         }
         let mut contents = reading.contents;
-        if contents.kind == Kind::Component && !reading.has_code {
-            if let Ok(DecodedWasm::WitPackage(resolve, package)) = wit_component::decode(bytes) {
-                contents.kind = Kind::WitPackage;
-                contents.imports.clear();
-                contents.exports = names_of_package(&resolve, package);
-            }
+        if contents.kind == Kind::Component
+            && !reading.has_code
+            && let Ok(DecodedWasm::WitPackage(resolve, package)) = wit_component::decode(bytes)
+        {
+            contents.kind = Kind::WitPackage;
+            contents.imports.clear();
+            contents.exports = names_of_package(&resolve, package);
         }
         contents.imports.sort();
         contents.exports.sort();

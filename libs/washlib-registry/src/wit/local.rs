@@ -1,6 +1,7 @@
 //! wasm-pkg's local registry: a folder with a file `<namespace>/<name>/<version>.wasm` for each release.
 
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -53,7 +54,8 @@ pub(super) fn publish(
     let write = || -> io::Result<()> {
         let folder = path.parent().unwrap_or(root);
         std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        let permissions = std::fs::Permissions::from_mode(0o644);
+        let mut file = tempfile::Builder::new().prefix(".new-").permissions(permissions).tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist_noclobber(&path).map(drop).map_err(|err| err.error)
