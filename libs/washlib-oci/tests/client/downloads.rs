@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use washlib_registry::{PullOptions, RegistryError, Unwatched};
+use washlib_oci::{PullOptions, RegistryError, Unwatched};
 
 use crate::scripted::{Answer, Server, Then};
 use crate::{artifact, client, component, impatient, reference, serving};

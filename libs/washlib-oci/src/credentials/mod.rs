@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use washlib_config::Secret;
+use crate::secret::Secret;
 
 use crate::reference::Repository;
 

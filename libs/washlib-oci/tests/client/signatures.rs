@@ -1,6 +1,6 @@
 //! Signatures in a real registry, in both forms; Debian's has no referrers API, so the bundle is found by its tag.
 
-use washlib_registry::{
+use washlib_oci::{
     Client, Network, PrivateKey, PullError, PullOptions, PullPolicy, Reference, SignatureFormat, Unwatched,
     VerificationRule, VerifyError,
 };
@@ -71,7 +71,7 @@ async fn every_rule_that_covers_a_repository_counts() {
     let registry = reference.repository().registry();
     let rule = |scope: String, key: &PrivateKey| VerificationRule { scope, keys: vec![key.public()] };
     let pull = async |rules: Vec<VerificationRule>| {
-        let settings = washlib_registry::Settings { verification: rules, ..impatient() };
+        let settings = washlib_oci::Settings { verification: rules, ..impatient() };
         crate::client(settings).pull_component(&reference, &PullOptions::default(), &Unwatched).await.is_ok()
     };
     assert!(pull(vec![rule(String::new(), &one)]).await);

@@ -1,8 +1,8 @@
 //! Mirrors come first, and are not trusted further than the digests go.
 
-use washlib_config::Secret;
-use washlib_registry::credentials::{CredentialSources, ExplicitCredential};
-use washlib_registry::{PullOptions, RegistrySettings, Settings, Unwatched};
+use washlib_oci::Secret;
+use washlib_oci::credentials::{CredentialSources, ExplicitCredential};
+use washlib_oci::{PullOptions, RegistrySettings, Settings, Unwatched};
 
 use crate::scripted::{Answer, Server};
 use crate::{artifact, client, component, impatient, reference, serving};
@@ -86,7 +86,7 @@ async fn a_proxy_is_used_for_all_but_loopback_and_what_is_excepted() {
     });
     let mut settings = impatient();
     settings.proxies.http = Some(proxy.url());
-    settings.protocol = washlib_registry::Protocol::PlainHttp;
+    settings.protocol = washlib_oci::Protocol::PlainHttp;
     let wanted = "registry.example/hello:v1".parse().unwrap();
     let proxied = client(settings.clone());
     let pulled = proxied.pull_component(&wanted, &PullOptions::default(), &Unwatched).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use washlib_registry::{PullError, PullOptions, RegistryError, Settings, Unwatched};
+use washlib_oci::{PullError, PullOptions, RegistryError, Settings, Unwatched};
 
 use crate::scripted::{Answer, Asked, Server, Then};
 use crate::{artifact, chain, client, impatient, reference, serving};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use washlib_config::Secret;
-use washlib_registry::credentials::{CredentialSources, ExplicitCredential};
-use washlib_registry::{
+use washlib_oci::Secret;
+use washlib_oci::credentials::{CredentialSources, ExplicitCredential};
+use washlib_oci::{
     Endpoint, Network, PrivateKey, PullOptions, Reference, Referrers, Settings, SignatureFormat, Unwatched,
 };
 use washlib_registry_server::quirks::{Fault, Place, Quirk, TestRegistry, TokenField, Tokens};
@@ -167,5 +167,5 @@ async fn an_endless_manifest_is_cut_off() {
     let registry = TestRegistry::builder().quirk(Quirk::fault(Place::Manifest, Fault::Huge(64 << 20))).start();
     let wanted: Reference = registry.reference("hello:v1").parse().unwrap();
     let err = client(settings()).manifest(&wanted, &Unwatched).await.unwrap_err();
-    assert!(matches!(err, washlib_registry::RegistryError::TooLarge { .. }), "{err:?}");
+    assert!(matches!(err, washlib_oci::RegistryError::TooLarge { .. }), "{err:?}");
 }

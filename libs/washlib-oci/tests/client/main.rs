@@ -17,7 +17,7 @@ mod uploads;
 use std::sync::Arc;
 use std::time::Duration;
 
-use washlib_registry::{
+use washlib_oci::{
     Artifact, ArtifactOptions, CacheSettings, Client, Limits, Reference, RegistryError, Settings, Unwatched,
 };
 

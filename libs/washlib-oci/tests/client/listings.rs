@@ -1,7 +1,7 @@
 //! Lists of tags and of what refers to an artifact, as registries give them.
 
-use washlib_registry::manifest::{Index, Manifest, media_type};
-use washlib_registry::{Descriptor, Digest, Unwatched};
+use washlib_oci::manifest::{Index, Manifest, media_type};
+use washlib_oci::{Descriptor, Digest, Unwatched};
 
 use crate::scripted::{Answer, Server};
 use crate::{artifact, client, impatient, reference};

@@ -149,13 +149,13 @@ impl FromStr for Repository {
 /// What a registry keeps under a tag or a digest.
 ///
 /// ```
-/// use washlib_registry::Reference;
+/// use washlib_oci::Reference;
 ///
 /// let reference: Reference = "ghcr.io/acme/hello:1.2.0".parse()?;
 /// assert_eq!(reference.repository().registry(), "ghcr.io");
 /// assert_eq!(reference.repository().path(), "acme/hello");
 /// assert_eq!(reference.tag(), Some("1.2.0"));
-/// # Ok::<(), washlib_registry::ReferenceError>(())
+/// # Ok::<(), washlib_oci::ReferenceError>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Reference {
@@ -195,6 +195,18 @@ impl Reference {
     /// The tag that this means where no digest does.
     pub fn tag_or_default(&self) -> &str {
         self.tag.as_deref().unwrap_or(Self::DEFAULT_TAG)
+    }
+
+    /// Whether a text that is no file's name was likely meant as a reference: `ghcr.io/me/hello:1` was hardly meant as a
+    /// path, and `hello.wsam` hardly as a reference. The registry must be written, and what ends in `.wasm` is a file.
+    pub fn is_likely(text: &str) -> bool {
+        if text.starts_with("oci://") {
+            return true;
+        }
+        text.split_once('/').is_some_and(|(registry, name)| {
+            let is_host = registry == "localhost" || registry.contains(['.', ':']);
+            is_host && !registry.starts_with('.') && !name.is_empty() && !name.ends_with(".wasm")
+        })
     }
 
     /// The same artifact, now by its digest.
@@ -363,6 +375,26 @@ mod tests {
         match text.parse::<Reference>() {
             Ok(reference) => panic!("{text} should not be {reference}"),
             Err(err) => err,
+        }
+    }
+
+    #[test]
+    fn references_are_told_from_paths() {
+        for (text, is_likely) in [
+            ("ghcr.io/me/hello:1", true),
+            ("localhost:5000/hello", true),
+            ("localhost/hello@sha256:00", true),
+            ("127.0.0.1:5000/hello", true),
+            ("oci://hello", true),
+            ("hello", false),
+            ("hello:1", false),
+            ("./hello/x", false),
+            ("../x.y/z", false),
+            ("some.dir/hello.wasm", false),
+            ("/ghcr.io/x", false),
+            ("C:/", false),
+        ] {
+            assert_eq!(Reference::is_likely(text), is_likely, "{text}");
         }
     }
 

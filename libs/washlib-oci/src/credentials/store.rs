@@ -8,11 +8,11 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
-use washlib_config::Secret;
 
 use super::docker_config::{AuthFileContent, server};
 use super::helper::{self, HelperError};

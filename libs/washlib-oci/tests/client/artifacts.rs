@@ -1,7 +1,7 @@
 //! What was pulled, from every kind of artifact that a registry may hold.
 
-use washlib_registry::manifest::{Annotations, Index, Manifest, Platform, annotation, media_type};
-use washlib_registry::{
+use washlib_oci::manifest::{Annotations, Index, Manifest, Platform, annotation, media_type};
+use washlib_oci::{
     ContentKind, Descriptor, Digest, Expect, LayerChoice, Layout, PullError, PullOptions, Source, Unwatched,
 };
 

@@ -11,8 +11,7 @@ mod retry;
 mod send;
 
 pub(crate) use connections::Transport;
-#[cfg(feature = "wit")]
-pub(crate) use connections::is_loopback;
+pub use connections::is_loopback;
 pub(crate) use payload::Payload;
 pub(crate) use response::Response;
 pub(crate) use retry::{is_transient, pause};

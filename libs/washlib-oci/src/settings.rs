@@ -1,7 +1,7 @@
 //! What a [`crate::Client`] is told: registries, credentials, limits, cache, verification.
 //!
 //! Plain values without a trace of where they were set. The client reads no environment variable and no configuration
-//! by itself; [`crate::configuration`] makes settings of both for the tools of this workspace.
+//! by itself; for the tools of this workspace, `washlib_registry::configuration` makes settings of both.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_secretbox::aead::{Aead as _, KeyInit as _};
@@ -13,7 +14,6 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPa
 use rustls_pki_types::{SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use washlib_config::Secret;
 use webpki::RawPublicKeyEntity;
 
 use crate::digest::Digest;

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use washlib_registry::{BlobPushed, Endpoint, Referrers, RegistryError, RegistrySettings, Unwatched};
+use washlib_oci::{BlobPushed, Endpoint, Referrers, RegistryError, RegistrySettings, Unwatched};
 
 use crate::scripted::{Answer, Asked, Server, Then};
 use crate::{artifact, client, impatient, pull_answer, reference};
@@ -62,10 +62,10 @@ async fn an_upload_may_go_to_another_host_without_credentials() {
         if asked.method == "POST" { Answer::new(202).header("location", location.clone()) } else { taking(asked) }
     });
     let mut settings = impatient();
-    settings.credentials.explicit = Some(washlib_registry::credentials::ExplicitCredential {
+    settings.credentials.explicit = Some(washlib_oci::credentials::ExplicitCredential {
         registry: None,
         user: "ada".into(),
-        password: washlib_config::Secret::new("opensesame"),
+        password: washlib_oci::Secret::new("opensesame"),
         origin: "the test".into(),
     });
     let wanted = reference(&server, "hello:v1");

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use washlib_config::Secret;
-use washlib_registry::credentials::{CredentialSources, ExplicitCredential};
-use washlib_registry::{PullOptions, RegistryError, Settings, Unwatched};
+use washlib_oci::Secret;
+use washlib_oci::credentials::{CredentialSources, ExplicitCredential};
+use washlib_oci::{PullOptions, RegistryError, Settings, Unwatched};
 
 use crate::scripted::{Answer, Asked, Server};
 use crate::{artifact, chain, client, impatient, reference, serving};

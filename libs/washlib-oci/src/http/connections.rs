@@ -166,7 +166,7 @@ pub(super) fn authority(url: &Url) -> String {
 }
 
 /// Whether a registry, or the host of a URL, is this machine.
-pub(crate) fn is_loopback(registry: &str) -> bool {
+pub fn is_loopback(registry: &str) -> bool {
     let host = match registry.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => registry.split(':').next().unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! What the cache saves, and what the policies mean.
 
-use washlib_registry::{Network, PullError, PullOptions, PullPolicy, Source, Unwatched};
+use washlib_oci::{Network, PullError, PullOptions, PullPolicy, Source, Unwatched};
 
 use crate::scripted::{Answer, Server};
 use crate::{artifact, client, component, impatient, reference, serving};
@@ -121,11 +121,11 @@ async fn the_cache_stays_within_its_limit() {
 fn a_tool_without_a_runtime_pulls_and_can_be_interrupted() {
     let server = Server::start(serving(artifact(10)));
     let hanging = Server::start(|_| Answer::new(200).claiming(10).then(crate::scripted::Then::Hang));
-    let client = client(washlib_registry::Settings::default());
-    let cancellation = washlib_registry::Cancellation::default();
+    let client = client(washlib_oci::Settings::default());
+    let cancellation = washlib_oci::Cancellation::default();
     let pull = |server: &Server| {
         let wanted = reference(server, "hello:v1");
-        washlib_registry::pull_component_blocking(&client, &wanted, &PullOptions::default(), &Unwatched, &cancellation)
+        washlib_oci::pull_component_blocking(&client, &wanted, &PullOptions::default(), &Unwatched, &cancellation)
     };
     assert!(pull(&server).unwrap().is_some());
     let cancel = cancellation.clone();

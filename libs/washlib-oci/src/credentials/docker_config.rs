@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use crate::secret::Secret;
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
-use washlib_config::Secret;
 
 use super::Credential;
 use crate::reference::Repository;
