@@ -70,7 +70,7 @@ pub struct CompiledComponent {
 
 /// Where an engine finds code before it compiles.
 pub(super) struct CodeSources {
-    cache: Option<CodeCache>,
+    pub(super) cache: Option<CodeCache>,
     /// A digest of what shapes the code besides the component.
     compatibility: [u8; 32],
     loaded: Arc<LoadedComponents>,
@@ -130,8 +130,16 @@ impl Engine {
 
     /// The code of a component whose bytes are not at hand: from memory or from the cache, `None` if it is in neither.
     ///
-    /// This reads files: call it from a thread that may block.
+    /// This reads files: call it from a thread that may block. Where it is in neither, the first such call takes a few
+    /// milliseconds more, to look for code of WASI 0.3.
     pub fn load_compiled(&self, digest: ComponentDigest) -> Option<(CompiledComponent, CodeOrigin)> {
+        let found = self.load_own(digest);
+        #[cfg(feature = "wasip3")]
+        let found = found.or_else(|| self.for_cached()?.load_own(digest));
+        found
+    }
+
+    fn load_own(&self, digest: ComponentDigest) -> Option<(CompiledComponent, CodeOrigin)> {
         let found = self.code.loaded.get_or_load(digest, || match &self.code.cache {
             Some(cache) => cache.load(self.inner(), &self.entry_key(&digest)).map(|found| (found, ())).ok_or(()),
             None => Err(()),

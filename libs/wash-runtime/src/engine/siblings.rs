@@ -133,7 +133,7 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
         let place = match sibling.sharing {
             Sharing::Values if !plain => wasmtime::bail!(
                 "`{name}` of `{}` takes or returns resources, streams or futures, which cannot pass to or from a \
-                 component of WASI 0.3",
+                 component of WASI 0.3; they can within one component that the two are composed into",
                 sibling.export
             ),
             Sharing::Values => Place::Fresh,

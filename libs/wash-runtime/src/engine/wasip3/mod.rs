@@ -12,6 +12,7 @@ use super::ctx::{self, Ctx};
 use super::{Engine, EngineBuilder, EngineError, PoolUsage, configuration, sockets, start_clock};
 
 mod files;
+mod headers;
 mod recognise;
 pub(super) mod siblings;
 
@@ -64,6 +65,16 @@ impl Engine {
         }
     }
 
+    /// The engine for WASI 0.3, if it may know code whose component is not at hand.
+    pub(super) fn for_cached(&self) -> Option<Self> {
+        let concurrent = self.wasip3.as_ref()?;
+        match concurrent.existing() {
+            // Which code the cache has for it, only an engine can tell.
+            None if self.code.cache.is_some() => concurrent.get_or_build(self).ok(),
+            existing => existing,
+        }
+    }
+
     /// Whether this is the engine for WASI 0.3.
     pub(crate) fn is_concurrent(&self) -> bool {
         self.wasip3.is_none()
@@ -90,5 +101,6 @@ fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Ctx>> {
     sockets::wasip3::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     files::limit(&mut linker)?;
+    headers::limit(&mut linker)?;
     Ok(linker)
 }

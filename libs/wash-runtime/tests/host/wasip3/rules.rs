@@ -100,6 +100,14 @@ async fn memory_and_files_have_their_limits() {
 }
 
 #[tokio::test]
+async fn headers_have_their_limit() {
+    let host = running(LocalResources::default()).await;
+    let answer = host.get("/hoard").await;
+    assert!(answer.status == 500 && answer.body.contains("more than 16777216 bytes of headers"), "{answer:?}");
+    assert_eq!(host.get("/empty").await.status, 200);
+}
+
+#[tokio::test]
 async fn requests_leave_where_the_workload_allows_it() {
     let upstream = Upstream::start().await;
     for (allowed, expected) in [(vec![], None), (vec!["other.example"], Some("HttpRequestDenied"))] {
@@ -134,7 +142,10 @@ fn each_engine_has_its_entries_in_the_cache() {
             assert_eq!(origin, expected);
             let (_, again) = engine.load(&bytes).unwrap();
             assert_eq!(again, CodeOrigin::Memory);
+            let digest = held.digest();
+            assert_eq!(engine.load_compiled(digest).unwrap().1, CodeOrigin::Memory);
             drop(held);
+            assert_eq!(engine.load_compiled(digest).unwrap().1, CodeOrigin::Cache);
         }
     }
 }

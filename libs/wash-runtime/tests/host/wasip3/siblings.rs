@@ -5,10 +5,10 @@ use std::sync::Arc;
 use wash_runtime::host::{HostApi, HostBuilder, StartError};
 use wash_runtime::plugin::wasi_config::DynamicConfig;
 use wash_runtime::plugin::wasi_keyvalue::InMemoryKeyValue;
-use wash_runtime::types::{LocalResources, WorkloadStartRequest};
+use wash_runtime::types::{Component, LocalResources, WorkloadStartRequest};
 
 use super::component;
-use crate::support::{Answer, TestHost, environment, workload_of};
+use crate::support::{Answer, TestHost, environment, from_text, workload_of};
 
 async fn host() -> TestHost {
     let builder = HostBuilder::new()
@@ -63,4 +63,43 @@ async fn streams_do_not_pass_and_the_error_says_so() {
         "{err:?}"
     );
     assert!(format!("{err:#}").contains("cannot pass to or from a component of WASI 0.3"), "{err:#}");
+}
+
+/// A component that answers requests, with the text of where it takes the function from.
+fn handler(name: &str, instance: &str) -> Component {
+    let text = format!(
+        r#"(component $c
+            (import "wasi:http/types@0.3.0" (instance $types
+                (export "request" (type (sub resource)))
+                (export "response" (type (sub resource)))))
+            (alias export $types "request" (type $request))
+            (alias export $types "response" (type $response))
+            {instance}
+            (export "wasi:http/handler@0.3.0" (instance $handler)))"#
+    );
+    Component { name: name.to_string(), bytes: from_text(&text), ..Component::default() }
+}
+
+#[tokio::test]
+async fn middleware_is_refused_and_the_error_says_what_helps() {
+    let outer = handler(
+        "outer",
+        r#"(import "wasi:http/handler@0.3.0" (instance $handler
+            (alias outer $c $request (type $request))
+            (alias outer $c $response (type $response))
+            (export "handle" (func async (param "request" (own $request)) (result (own $response))))))"#,
+    );
+    let inner = handler(
+        "inner",
+        r#"(core module $m (func (export "f") (param i32) (result i32) unreachable))
+        (core instance $i (instantiate $m))
+        (func $handle async (param "request" (own $request)) (result (own $response))
+            (canon lift (core func $i "f")))
+        (instance $handler (export "handle" (func $handle)))"#,
+    );
+    let err = host().await.host.workload_start(workload_of("pair", vec![outer, inner])).await.unwrap_err();
+    assert!(matches!(err.downcast_ref(), Some(StartError::Link { component, .. }) if component == "outer"), "{err:?}");
+    let message = format!("{err:#}");
+    assert!(message.contains("`handle` of `wasi:http/handler@0.3.0` takes or returns resources"), "{message}");
+    assert!(message.contains("they can within one component that the two are composed into"), "{message}");
 }

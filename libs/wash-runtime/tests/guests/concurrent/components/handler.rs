@@ -44,6 +44,7 @@ impl wasip3::exports::http::handler::Guest for Handler {
                 let grown = Vec::<u8>::new().try_reserve_exact(black_box(mebibytes) << 20);
                 text(if grown.is_ok() { "grown" } else { "refused" })
             }
+            "/hoard" => hoard(),
             "/sleep" => {
                 wait_for(1_000 * MILLISECOND).await;
                 text("slept")
@@ -227,6 +228,19 @@ async fn open_many() -> Answer {
             Err(err) => return text(format!("{} {err:?}", files.len() > 10)),
         }
     }
+}
+
+/// Keeps up to 64 MiB of headers.
+fn hoard() -> Answer {
+    let mut kept = Vec::new();
+    for _ in 0..1_000 {
+        let fields = Fields::new();
+        for _ in 0..64 {
+            fields.append("x-kept", &[b'x'; 1_000]).unwrap();
+        }
+        kept.push(fields);
+    }
+    text(format!("kept {}", kept.len()))
 }
 
 /// Goes on for a while after the response has been sent.
