@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use washlib_cli::GlobalArgs;
 
 /// Run WebAssembly components as a host on this machine
@@ -31,17 +31,22 @@ pub(crate) enum HostCommand {
 
 /// Run components, projects or Kubernetes documents, and serve them
 ///
-/// A SOURCE is a component (`hello.wasm`), a project's folder, which is built first, or a YAML or JSON file with the very
-/// documents that are applied to a cluster: `Workload`, `WorkloadReplicaSet` and `WorkloadDeployment`, with the
-/// `ConfigMap`s, `Secret`s and `Artifact`s that they refer to. In a document, `image: file:hello.wasm` names a file beside
-/// it. What only a cluster can do is said in a warning. A folder with such files, and no project, stands for all of them.
+/// A SOURCE is a component (`hello.wasm`), a project's folder, which is built first, a reference in an OCI registry
+/// (`ghcr.io/me/hello:1.0.0`), or a YAML or JSON file with the very documents that are applied to a cluster: `Workload`,
+/// `WorkloadReplicaSet` and `WorkloadDeployment`, with the `ConfigMap`s, `Secret`s and `Artifact`s that they refer to. In a
+/// document, `image: file:hello.wasm` names a file beside it. What only a cluster can do is said in a warning. A folder
+/// with such files, and no project, stands for all of them.
+///
+/// Images of registries are pulled as `wash oci pull` does it: with the same configuration, credentials and cache, and
+/// verified where the configuration demands signatures. Credentials in a `Secret` that a document's `imagePullSecret`
+/// names come first.
 ///
 /// A workload whose `wasi:http` entry has no `host` answers every request; where there are several such, each answers on
 /// `<name>.localhost`.
 #[derive(Args, Debug)]
 #[command(after_help = RUN_AFTER_HELP)]
 pub(crate) struct Run {
-    /// A component, a project's folder, or a file or folder of Kubernetes documents
+    /// A component, a project's folder, a reference in a registry, or a file or folder of Kubernetes documents
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<PathBuf>,
 
@@ -52,6 +57,12 @@ pub(crate) struct Run {
     /// Serve what the last build of a project left, without building it
     #[arg(long, alias = "no-build")]
     pub(crate) skip_build: bool,
+
+    /// When a registry is asked what an image is; by default if the cache does not know it
+    ///
+    /// An `imagePullPolicy` in a document comes first.
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub(crate) pull: Option<Pull>,
 
     #[command(flatten, next_help_heading = "Listening")]
     pub(crate) listening: Listening,
@@ -64,6 +75,17 @@ pub(crate) struct Run {
 
     #[command(flatten, next_help_heading = "The host")]
     pub(crate) host: HostOptions,
+}
+
+/// When a registry is asked.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Pull {
+    /// Each time
+    Always,
+    /// If the cache does not know the image
+    IfNotPresent,
+    /// Not at all: the image has to be in the cache
+    Never,
 }
 
 #[derive(Args, Debug)]
@@ -241,6 +263,7 @@ const AFTER_HELP: &str = "\
 Examples:
   wash host run hello.wasm                      Serve a component on 127.0.0.1:8000
   wash host run .                               Build the project in this folder and serve it
+  wash host run ghcr.io/me/hello:1.0.0          Pull a component and serve it
   wash host run deployment.yaml                 Serve what a cluster would
   wash host run math.wasm --invoke 'add(1, 2)'  Call one function
   wash host cache list                          What compiled code is kept
@@ -266,7 +289,7 @@ Examples:
   wash host run hello.wasm -o json              Print an event per line, for a script
   wash host run math.wasm --invoke 'example:math/ops@1.0.0#add(1, 2)'
 
-Events with `-o json`, by their `type`: `building`, `built`, `started` (with `address`), `warning`, `workload-started`,
+Events with `-o json`, by their `type`: `pulling`, `pulled`, `building`, `built`, `started` (with `address`), `warning`, `workload-started`,
 `ready` (with `address`), `service-restarting`, `service-completed`, `service-failed`, `stopping`, `workload-stopped`,
 `stopped`, and `error` as the last one when it cannot go on. With `--lazy` also `workload-registered`, `workload-loaded`,
 `workload-unloaded` and `workload-load-failed`.

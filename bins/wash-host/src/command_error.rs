@@ -7,6 +7,8 @@ use wash_runtime::engine::code_cache::CodeCacheError;
 use wash_runtime::host::StartError;
 use wash_runtime::host::http::{BindError, TlsError};
 use wash_runtime::host::invoke::InvokeError;
+use wash_runtime::oci::ImageError;
+use wash_runtime::oci::client::PullError;
 use wash_runtime::plugin::wasmcloud_postgres::PostgresError;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
@@ -35,6 +37,19 @@ pub(crate) fn build(err: BuildError) -> CommandError {
     CommandError::failure(err).hint_if_some(hint)
 }
 
+/// Why an image of a registry cannot be run.
+pub(crate) fn image(err: ImageError) -> CommandError {
+    let hint = match &err {
+        ImageError::Pull(PullError::Registry { source, .. }) => source.hint(),
+        ImageError::Pull(PullError::NotCached { .. }) => Some("`--pull if-not-present` asks the registry".to_owned()),
+        ImageError::CoreModule(reference) => {
+            Some(format!("`wash inspect {reference}` says more; `wash build` makes components of modules"))
+        }
+        _ => None,
+    };
+    CommandError::failure(err).hint_if_some(hint)
+}
+
 pub(crate) fn document(err: DocumentError) -> CommandError {
     let hint = err.hint();
     let is_machine = matches!(err, DocumentError::Read(_) | DocumentError::Image { .. });
@@ -57,9 +72,7 @@ pub(crate) fn option(err: OptionError) -> CommandError {
 
 pub(crate) fn source(err: SourceError) -> CommandError {
     let hint = match &err {
-        SourceError::Registry { .. } => {
-            Some("registries come with `wash oci`; until then name a file, as in `wash host run hello.wasm`")
-        }
+        SourceError::Reference { .. } => Some("write it as in `wash host run ghcr.io/me/hello:1.0.0`"),
         SourceError::Unknown { .. } => Some("a file of documents ends in .yaml, .yml or .json"),
         _ => None,
     };

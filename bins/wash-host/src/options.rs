@@ -159,7 +159,7 @@ pub(crate) fn document_settings(
         let Some((reference, file)) = pair(entry).filter(|(_, file)| !file.is_empty()) else {
             return Err(form("--image", entry, "REFERENCE=FILE"));
         };
-        settings.images.insert(reference, PathBuf::from(file));
+        settings.files.insert(reference, PathBuf::from(file));
     }
     Ok(settings)
 }

@@ -253,10 +253,10 @@ struct Started {
 
 async fn start_workload(host: Arc<Host>, routed: Routed) -> Result<Started, CommandError> {
     let begun = Instant::now();
-    let Routed { workload: Startable { request, files }, hosts } = routed;
+    let Routed { workload: Startable { request, origins }, hosts } = routed;
     let workload_id = request.workload_id.clone();
-    let started = match files {
-        Some(files) => host.workload_register(request, Arc::new(files)).await,
+    let started = match origins {
+        Some(origins) => host.workload_register(request, Arc::new(origins)).await,
         None => host.workload_start(request).await.map(|_| Registration::Started),
     };
     let registration = started.map_err(|err| command_error::start(err, &workload_id))?;

@@ -17,7 +17,7 @@ fn sources_that_are_none() {
     sandbox.write("folder/notes.txt", "neither a project nor documents");
     for (source, code, message) in [
         ("missing.wasm", 2, "there is no file or folder missing.wasm"),
-        ("ghcr.io/me/hello:1", 2, "registries come with `wash oci`"),
+        ("ghcr.io/Me/hello:1", 2, "is neither a file nor a reference in a registry"),
         ("text.txt", 2, "text.txt is neither a component nor a file of documents"),
         ("text.wasm", 1, "not a WebAssembly binary"),
         ("empty.yaml", 2, "no document asks for a workload to run"),

@@ -33,7 +33,7 @@ const MAX_INDEXES: usize = 3;
 const BEGINNING: u64 = 512;
 
 /// When a registry is asked.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum PullPolicy {
     /// Each time, what a tag means now. What it means is sent only if it is not in the cache.
     Always,
