@@ -62,7 +62,7 @@ pub(crate) struct Run {
     ///
     /// An `imagePullPolicy` in a document comes first.
     #[arg(long, value_enum, value_name = "WHEN")]
-    pub(crate) pull: Option<Pull>,
+    pub(crate) pull_policy: Option<PullWhen>,
 
     #[command(flatten, next_help_heading = "Listening")]
     pub(crate) listening: Listening,
@@ -79,7 +79,7 @@ pub(crate) struct Run {
 
 /// When a registry is asked.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Pull {
+pub(crate) enum PullWhen {
     /// Each time
     Always,
     /// If the cache does not know the image

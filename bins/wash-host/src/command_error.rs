@@ -41,7 +41,9 @@ pub(crate) fn build(err: BuildError) -> CommandError {
 pub(crate) fn image(err: ImageError) -> CommandError {
     let hint = match &err {
         ImageError::Pull(PullError::Registry { source, .. }) => source.hint(),
-        ImageError::Pull(PullError::NotCached { .. }) => Some("`--pull if-not-present` asks the registry".to_owned()),
+        ImageError::Pull(PullError::NotCached { .. }) => {
+            Some("`--pull-policy if-not-present` asks the registry".to_owned())
+        }
         ImageError::CoreModule(reference) => {
             Some(format!("`wash inspect {reference}` says more; `wash build` makes components of modules"))
         }

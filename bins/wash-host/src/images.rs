@@ -14,7 +14,7 @@ use washlib_cli::{CommandError, GlobalArgs};
 use washlib_config::{Config, Project, Sources};
 use washlib_registry::configuration;
 
-use crate::cli::Pull;
+use crate::cli::PullWhen;
 use crate::command_error;
 use crate::documents::{Documents, RegistryImage};
 use crate::interrupts::Interrupts;
@@ -26,11 +26,11 @@ use crate::startable::{ComponentOrigin, PullOnDemand};
 const AT_ONCE: usize = 4;
 
 /// What the command line says about asking registries.
-pub(crate) fn policy(pull: Option<Pull>) -> Option<PullPolicy> {
+pub(crate) fn policy(pull: Option<PullWhen>) -> Option<PullPolicy> {
     pull.map(|pull| match pull {
-        Pull::Always => PullPolicy::Always,
-        Pull::IfNotPresent => PullPolicy::IfNotPresent,
-        Pull::Never => PullPolicy::Never,
+        PullWhen::Always => PullPolicy::Always,
+        PullWhen::IfNotPresent => PullPolicy::IfNotPresent,
+        PullWhen::Never => PullPolicy::Never,
     })
 }
 

@@ -180,7 +180,7 @@ fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sour
         let settings = options::document_settings(&args.documents, &args.host, |name| env::var_os(name));
         let mut settings = settings.map_err(command_error::option)?;
         settings.reading = reading(args);
-        settings.pull_policy = images::policy(args.pull);
+        settings.pull_policy = images::policy(args.pull_policy);
         let documents = Documents::load(&files).map_err(command_error::document)?;
         sources.documents = Some(ReadDocuments { documents, settings, files });
     }
@@ -206,7 +206,7 @@ async fn pull(
     let mut registries = None;
     if !references.is_empty() {
         let images = registries.insert(images::registries(global, report)?);
-        let policy = images::policy(args.pull).unwrap_or_default();
+        let policy = images::policy(args.pull_policy).unwrap_or_default();
         components.extend(images::components(images, references, policy, interrupts, report).await?);
     }
     let Some(ReadDocuments { documents, mut settings, files }) = documents else {

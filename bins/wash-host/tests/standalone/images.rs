@@ -59,14 +59,14 @@ fn a_reference_is_pulled_once_and_answers_without_its_registry_too() {
 
     drop(registry);
     for policy in ["if-not-present", "never"] {
-        let server = Server::start(&sandbox, &[&reference, "--pull", policy]);
+        let server = Server::start(&sandbox, &[&reference, "--pull-policy", policy]);
         assert_eq!(server.get("/").body, HELLO, "{policy}");
         server.stop();
     }
-    let run = |policy| sandbox.run("wash-host", &["run", &reference, "--http-addr", ANY, "--pull", policy]);
+    let run = |policy| sandbox.run("wash-host", &["run", &reference, "--http-addr", ANY, "--pull-policy", policy]);
     run("always").assert_code(1).assert_stderr_has("cannot pull");
     let other = reference.replace("hello", "other");
-    let output = sandbox.run("wash-host", &["run", &other, "--http-addr", ANY, "--pull", "never"]);
+    let output = sandbox.run("wash-host", &["run", &other, "--http-addr", ANY, "--pull-policy", "never"]);
     output.assert_code(1).assert_stderr_has("is not in the cache, and it is never to be pulled");
 }
 
@@ -80,7 +80,7 @@ fn a_tag_that_moves_is_followed_when_told_so() {
     let server = Server::start(&sandbox, &[&reference]);
     assert_eq!(server.get("/").body, HELLO);
     server.stop();
-    let server = Server::start(&sandbox, &[&reference, "--pull", "always", "--env", "VERSION=probe"]);
+    let server = Server::start(&sandbox, &[&reference, "--pull-policy", "always", "--env", "VERSION=probe"]);
     assert_eq!(server.get("/version").body, "probe");
     server.stop();
 }
@@ -93,7 +93,8 @@ fn what_is_not_signed_as_configured_is_not_run() {
     let sandbox = Sandbox::new();
     sandbox.write("acme.pub", key.public().to_pem());
     sandbox.write(".wash/config.yaml", "oci: { verification: [{ scope: '', keys: [acme.pub] }] }");
-    let run = || sandbox.run("wash-host", &["run", &reference.to_string(), "--http-addr", ANY, "--pull", "always"]);
+    let run =
+        || sandbox.run("wash-host", &["run", &reference.to_string(), "--http-addr", ANY, "--pull-policy", "always"]);
     run().assert_code(1).assert_stderr_has("must not be used");
 
     let client = Client::new(Settings::default()).unwrap();
@@ -102,7 +103,7 @@ fn what_is_not_signed_as_configured_is_not_run() {
         client.sign(reference.repository(), &subject, &key, SignatureFormat::Bundle, &Unwatched).await.unwrap();
     };
     run_blocking(sign, &Cancellation::default()).unwrap();
-    let server = Server::start(&sandbox, &[&reference.to_string(), "--pull", "always"]);
+    let server = Server::start(&sandbox, &[&reference.to_string(), "--pull-policy", "always"]);
     assert_eq!(server.get("/").body, HELLO);
     server.stop();
 

@@ -3,8 +3,9 @@
 //! The bound itself is that of [`crate::engine::headers`].
 
 use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi::TrappableError;
+use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings::http::types::{HeaderError, HostFields, HostRequest};
-use wasmtime_wasi_http::p3::{HeaderResult, Request};
 use wasmtime_wasi_http::{FieldMap, WasiHttpView};
 
 use crate::engine::ctx::Ctx;
@@ -64,7 +65,7 @@ pub(super) fn limit(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
 }
 
 /// The error that the guest gets as a value, or the one that ends it.
-fn typed<T>(result: HeaderResult<T>) -> wasmtime::Result<(Result<T, HeaderError>,)> {
+fn typed<T>(result: Result<T, TrappableError<HeaderError>>) -> wasmtime::Result<(Result<T, HeaderError>,)> {
     match result {
         Ok(value) => Ok((Ok(value),)),
         Err(err) => Ok((Err(err.downcast()?),)),
