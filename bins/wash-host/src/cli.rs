@@ -289,10 +289,10 @@ Examples:
   wash host run hello.wasm -o json              Print an event per line, for a script
   wash host run math.wasm --invoke 'example:math/ops@1.0.0#add(1, 2)'
 
-Events with `-o json`, by their `type`: `pulling`, `pulled`, `building`, `built`, `started` (with `address`), `warning`, `workload-started`,
-`ready` (with `address`), `service-restarting`, `service-completed`, `service-failed`, `stopping`, `workload-stopped`,
-`stopped`, and `error` as the last one when it cannot go on. With `--lazy` also `workload-registered`, `workload-loaded`,
-`workload-unloaded` and `workload-load-failed`.
+Events with `-o json`, by their `type`: `pulling`, `pulled`, `building`, `built`, `started` (with `address`),
+`warning`, `workload-started`, `ready` (with `address`), `service-restarting`, `service-completed`, `service-failed`,
+`stopping`, `workload-stopped`, `stopped`, and `error` as the last one when it cannot go on. With `--lazy` also
+`workload-registered`, `workload-loaded`, `workload-unloaded` and `workload-load-failed`.
 
 Environment: WASH_POSTGRES_URL stands for --postgres-url. OpenTelemetry is on when a variable such as
 OTEL_EXPORTER_OTLP_ENDPOINT is set.
