@@ -17,6 +17,9 @@ const USER: &str = "wash";
 /// Somebody who may do nothing: the server refuses to run as root.
 const UNPRIVILEGED: &str = "nobody";
 
+/// How many ports are tried.
+const ATTEMPTS: usize = 5;
+
 /// What the server says when it answers.
 const READY: &str = "database system is ready to accept connections";
 
@@ -43,9 +46,17 @@ impl Postgres {
         // Neither locks nor syncs are needed for what a test leaves.
         init.arg("-D").arg(folder.path().join("data"));
         run(init.args(["-U", USER, "-A", "trust", "--no-locale", "-E", "UTF8", "--no-sync"]));
-        let mut postgres = Self { folder, port: free_port(), server: None };
-        postgres.start_again();
-        postgres
+        let mut postgres = Self { folder, port: 0, server: None };
+        let mut said = String::new();
+        for _ in 0..ATTEMPTS {
+            postgres.port = free_port();
+            match postgres.launch() {
+                Ok(()) => return postgres,
+                // Somebody else may have got the port in the meantime.
+                Err(log) => said = log,
+            }
+        }
+        panic!("the server did not start: {said}");
     }
 
     /// Where it is, as a URL.
@@ -68,6 +79,13 @@ impl Postgres {
     /// # Panics
     /// If it does not start.
     pub fn start_again(&mut self) {
+        if let Err(log) = self.launch() {
+            panic!("the server did not start: {log}");
+        }
+    }
+
+    /// Waits until it answers; otherwise what it said when it ended.
+    fn launch(&mut self) -> Result<(), String> {
         let mut server = command("postgres");
         server.arg("-D").arg(self.folder.path().join("data"));
         server.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-k", "", "-F"]);
@@ -81,11 +99,12 @@ impl Postgres {
                 // Somebody has to read on, or the server waits when the pipe is full.
                 std::thread::spawn(move || lines.for_each(drop));
                 self.server = Some(server);
-                return;
+                return Ok(());
             }
             said.push(line);
         }
-        panic!("the server did not start: {}", said.join("\n"));
+        _ = server.wait();
+        Err(said.join("\n"))
     }
 }
 
