@@ -127,13 +127,10 @@ impl Sources {
             let access = self.access(&name, package)?;
             let answer = match &access.kind {
                 AccessKind::Local { root } => local::fetch(root, &name, package, version),
-                AccessKind::Remote { .. } => {
-                    self.refuse_offline(&format!("{package}@{version}"))?;
-                    match network {
-                        Some(network) => self.fetch_remote(network, &access, package, version).await,
-                        None => Err(SourceError::Offline { what: package.to_string() }),
-                    }
-                }
+                AccessKind::Remote { .. } => match network.filter(|_| !self.settings.offline) {
+                    Some(network) => self.fetch_remote(network, &access, package, version).await,
+                    None => self.fetch_cached(&name, package, version),
+                },
             };
             match answer {
                 Ok(bytes) => {
@@ -141,13 +138,27 @@ impl Sources {
                     return Ok(Fetched { registry: Some(name), revision: None, content });
                 }
                 // The next registry may have it.
-                Err(err @ (SourceError::NoSuchPackage { .. } | SourceError::NoSuchVersion { .. })) => {
+                Err(
+                    err @ (SourceError::NoSuchPackage { .. }
+                    | SourceError::NoSuchVersion { .. }
+                    | SourceError::Offline { .. }),
+                ) => {
                     missing.get_or_insert(err);
                 }
                 Err(err) => return Err(err),
             }
         }
         Err(missing.unwrap_or_else(|| no_registry(package)))
+    }
+
+    /// What was fetched before is all that there is without the network.
+    fn fetch_cached(&self, registry: &str, package: &PackageName, version: &Version) -> Result<Vec<u8>, SourceError> {
+        let cache = &self.settings.cache;
+        let digest = cache.release(registry, package, version);
+        match digest.and_then(|digest| cache.content(&digest)) {
+            Some(Content::Binary(bytes)) => Ok(bytes),
+            _ => Err(SourceError::Offline { what: format!("{package}@{version}") }),
+        }
     }
 
     async fn fetch_remote(
