@@ -53,7 +53,7 @@ impl ImageSpec {
     pub(crate) fn read_with_policy(table: &mut Table<'_>) -> Result<Self, DocumentError> {
         let mut image = Self::read(table)?;
         let Some(field) = table.optional("imagePullPolicy") else { return Ok(image) };
-        image.pull_policy = Some(match field.one_of(&["Always", "IfNotPresent", "Never"])?.as_str() {
+        image.pull_policy = Some(match field.one_of(&["Always", "IfNotPresent", "Never"])?.value.as_str() {
             "Always" => PullPolicy::Always,
             "Never" => PullPolicy::Never,
             _ => PullPolicy::IfNotPresent,
