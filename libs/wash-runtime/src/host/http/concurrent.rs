@@ -274,6 +274,10 @@ impl Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match &self.rest {
             Rest::Open(body) if self.first.is_empty() => body.size_hint(),
+            // A length in the head would leave no place for trailers.
+            Rest::Ended if self.first.iter().all(Frame::is_data) => {
+                SizeHint::with_exact(self.first.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum())
+            }
             _ => SizeHint::default(),
         }
     }

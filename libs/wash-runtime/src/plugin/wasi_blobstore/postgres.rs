@@ -42,11 +42,9 @@ const LOCK: &str = "select from wash.blob_container where id = $1 for update";
 
 const SHARE: &str = "select from wash.blob_container where id = $1 for key share";
 
-const LOOSEN_ALL: &str = "
-insert into wash.blob_loose (content, until)
-select content, now() + interval '1 hour' from wash.blob_object where container = $1";
-
-const CLEAR: &str = "delete from wash.blob_object where container = $1";
+const CLEAR: &str = "
+with gone as (delete from wash.blob_object where container = $1 returning content)
+insert into wash.blob_loose (content, until) select content, now() + interval '1 hour' from gone";
 
 const REMOVE: &str = "delete from wash.blob_container where id = $1";
 
@@ -71,12 +69,12 @@ const CLAIM: &str = "delete from wash.blob_loose where content = $1";
 // Of two that put the same new object, the second has to see what the first has put.
 const TAKE_TURNS: &str = "select pg_advisory_xact_lock($1)";
 
+// By itself: what the same statement changes, it does not lock.
+const LOOSEN: &str = "
+with before as (select content from wash.blob_object where container = $1 and digest = $2 for update)
+insert into wash.blob_loose (content, until) select content, now() + interval '1 hour' from before";
+
 const PUT: &str = "
-with before as (
-    select content from wash.blob_object where container = $1 and digest = $2 for update
-), loosened as (
-    insert into wash.blob_loose (content, until) select content, now() + interval '1 hour' from before
-)
 insert into wash.blob_object (container, digest, name, content, size, created_at) values ($1, $2, $3, $4, $5, $6)
 on conflict (container, digest) do update
 set content = excluded.content, size = excluded.size, created_at = excluded.created_at";
@@ -166,8 +164,8 @@ impl PostgresContainers {
         }
     }
 
-    /// Removes the objects, and the container if `finally` is what does that.
-    async fn empty(&self, container: &str, finally: &str) -> Result<(), BlobError> {
+    /// Removes the objects, and then does what `finally` says to the container.
+    async fn empty(&self, container: &str, finally: Option<&str>) -> Result<(), BlobError> {
         let id = self.id(container);
         let mut client = self.postgres.client().await?;
         let transaction = client.transaction().await.map_err(failed)?;
@@ -175,8 +173,10 @@ impl PostgresContainers {
         if transaction.execute(LOCK, &[id]).await.map_err(failed)? == 0 {
             return Err(BlobError::NoContainer(container.to_string()));
         }
-        transaction.execute(LOOSEN_ALL, &[id]).await.map_err(failed)?;
-        transaction.execute(finally, &[id]).await.map_err(failed)?;
+        transaction.execute(CLEAR, &[id]).await.map_err(failed)?;
+        if let Some(statement) = finally {
+            transaction.execute(statement, &[id]).await.map_err(failed)?;
+        }
         transaction.commit().await.map_err(failed)
     }
 
@@ -227,11 +227,11 @@ impl Containers for PostgresContainers {
     }
 
     async fn delete(&self, container: &str) -> Result<(), BlobError> {
-        self.empty(container, REMOVE).await
+        self.empty(container, Some(REMOVE)).await
     }
 
     async fn clear(&self, container: &str) -> Result<(), BlobError> {
-        self.empty(container, CLEAR).await
+        self.empty(container, None).await
     }
 
     async fn info(&self, container: &str, object: &str) -> Result<Option<ObjectInfo>, BlobError> {
@@ -374,6 +374,7 @@ impl PostgresUpload {
         let (digest, name) = (digest(object), object.as_bytes());
         client.execute(TAKE_TURNS, &[&turn(container, &digest)]).await.map_err(failed)?;
         let (container, digest, size, now) = (&container[..], &digest[..], signed(self.size), now());
+        client.execute(LOOSEN, &[&container, &digest]).await.map_err(failed)?;
         client.execute(PUT, &[&container, &digest, &name, &content, &size, &now]).await.map_err(failed)?;
         Ok(true)
     }
