@@ -10,7 +10,6 @@ mod guest_output;
 mod interrupts;
 mod lone;
 mod options;
-mod plugins;
 mod project;
 mod report;
 mod routing;

@@ -46,5 +46,6 @@
 pub mod engine;
 pub mod host;
 pub mod plugin;
+pub mod standalone;
 pub mod types;
 pub mod wit;

@@ -32,11 +32,25 @@ fn template(workbench: Workbench, name: &str) -> Workbench {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/http-hello-world");
     let template = template.canonicalize().unwrap();
     let target = guest::build(&template).ancestors().nth(3).unwrap().to_path_buf();
-    for file in ["Cargo.toml", "Cargo.lock", "src/lib.rs", "wit/world.wit"] {
-        let text = fs::read_to_string(template.join(file)).unwrap();
-        workbench.write(file, text.replace("\"http-hello-world\"", &format!("\"{name}\"")));
+    for folder in [".", "src", "wit"] {
+        copy(&template, Path::new(folder), &workbench, name);
+    }
+    for package in fs::read_dir(template.join("wit/deps")).unwrap() {
+        copy(&template, &Path::new("wit/deps").join(package.unwrap().file_name()), &workbench, name);
     }
     workbench.with_variable("CARGO_TARGET_DIR", target.display().to_string())
+}
+
+/// Copies the files of one folder of the template, without those below.
+fn copy(template: &Path, folder: &Path, workbench: &Workbench, name: &str) {
+    for entry in fs::read_dir(template.join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            workbench
+                .write(folder.join(entry.file_name()), text.replace("\"http-hello-world\"", &format!("\"{name}\"")));
+        }
+    }
 }
 
 #[test]

@@ -100,10 +100,11 @@ fn two_components_and_a_service() {
     guests::place_text(&sandbox, guests::MATH, "math.wasm");
     guests::place_text(&sandbox, guests::ACCOUNTANT, "accountant.wasm");
     sandbox.write("trio.yaml", workload("accountant.wasm"));
-    let mut server = Server::start(&sandbox, &["trio.yaml"]);
+    let mut server = Server::launch(&sandbox, &["trio.yaml"]);
+    // It calls its sibling and ends well if the sum is right, which may be before the host is ready.
+    let [_, completed] = server.wait_for_each(["ready", "service-completed"]);
+    assert_eq!(completed["workload_id"], "tests/trio");
     assert_eq!(server.get("/").body, "Hello from wasmCloud!\n");
-    // It has called its sibling, and the sum was right.
-    assert_eq!(server.wait_for("service-completed")["workload_id"], "tests/trio");
     assert_eq!(server.get("/").status, 200);
     server.stop();
 }
@@ -115,11 +116,10 @@ fn a_failing_service_is_told_and_given_up() {
     guests::place_text(&sandbox, guests::MATH, "math.wasm");
     guests::place_text(&sandbox, guests::FAILING_SERVICE, "failing.wasm");
     sandbox.write("trio.yaml", workload("failing.wasm"));
-    let mut server = Server::start(&sandbox, &["trio.yaml", "--admin-addr", "127.0.0.1:0"]);
-    let restarting = server.wait_for("service-restarting");
+    let mut server = Server::launch(&sandbox, &["trio.yaml", "--admin-addr", "127.0.0.1:0"]);
+    let [_, restarting, failed] = server.wait_for_each(["ready", "service-restarting", "service-failed"]);
     assert_eq!((&restarting["workload_id"], &restarting["restarts"]), (&json!("tests/trio"), &json!(1)));
     assert!(restarting["after_ms"].as_u64().unwrap() > 0);
-    let failed = server.wait_for("service-failed");
     assert!(failed["message"].as_str().unwrap().contains("unreachable"), "{failed}");
     assert_eq!(server.get("/").status, 200);
     let metrics = crate::server::request(server.admin.unwrap(), "GET", "admin", "/metrics").body;

@@ -88,6 +88,20 @@ impl Server {
         }
     }
 
+    /// An event of each of these types, in whatever order they come.
+    pub(crate) fn wait_for_each<const N: usize>(&mut self, kinds: [&str; N]) -> [Value; N] {
+        let mut found = kinds.map(|_| Value::Null);
+        while found.iter().any(Value::is_null) {
+            let event = self.next();
+            assert_ne!(event["type"], "error", "{event}");
+            let awaited = |(kind, found): (&&str, &Value)| event["type"] == **kind && found.is_null();
+            if let Some(at) = kinds.iter().zip(&found).position(awaited) {
+                found[at] = event;
+            }
+        }
+        found
+    }
+
     /// Waits for a line on stderr that has this text, and returns the line.
     pub(crate) fn wait_for_stderr(&mut self, text: &str) -> String {
         loop {

@@ -2,7 +2,7 @@
 //!
 //! Hosts without settings of their own share a client; one with its own authorities or certificate gets its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +27,7 @@ pub(crate) struct Transport {
     pub(super) authenticator: Authenticator,
     clients: Mutex<BTreeMap<String, Client>>,
     /// Registries on loopback that turned out to speak HTTPS.
-    encrypted: Mutex<Vec<String>>,
+    encrypted: Mutex<BTreeSet<String>>,
 }
 
 impl Transport {
@@ -48,23 +48,23 @@ impl Transport {
         text.parse().map_err(|err| RegistryError::Setting(format!("`{registry}` is no name of a registry: {err}")))
     }
 
-    fn is_encrypted(&self, registry: &str) -> bool {
+    pub(super) fn is_encrypted(&self, registry: &str) -> bool {
         match self.settings.registry(registry).protocol {
             Protocol::Https => true,
             Protocol::PlainHttp => false,
             Protocol::Auto => {
                 let found = self.encrypted.lock().unwrap_or_else(PoisonError::into_inner);
-                !is_loopback(registry) || found.iter().any(|known| known == registry)
+                !is_loopback(registry) || found.contains(registry)
             }
         }
     }
 
-    /// Takes note that a registry speaks HTTPS where HTTP was tried; whether that changes anything.
+    /// Takes note that a registry speaks HTTPS where HTTP was tried; whether it is spoken to so from now on.
     pub(super) fn encrypt(&self, registry: &str) -> bool {
-        if self.settings.registry(registry).protocol != Protocol::Auto || self.is_encrypted(registry) {
+        if self.settings.registry(registry).protocol != Protocol::Auto {
             return false;
         }
-        self.encrypted.lock().unwrap_or_else(PoisonError::into_inner).push(registry.to_owned());
+        self.encrypted.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned());
         true
     }
 
@@ -201,7 +201,8 @@ mod tests {
         assert_eq!(base("plain.example"), "http://plain.example/");
         assert_eq!(base("localhost:1"), "https://localhost:1/");
         assert_eq!(base("localhost:2"), "http://localhost:2/");
-        assert!(transport.encrypt("localhost:2") && !transport.encrypt("localhost:2"));
+        // Of several requests on their way, every one hears that it is to be sent again.
+        assert!(transport.encrypt("localhost:2") && transport.encrypt("localhost:2"));
         assert_eq!(base("localhost:2"), "https://localhost:2/");
         assert!(!transport.encrypt("plain.example"));
     }

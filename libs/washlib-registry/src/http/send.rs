@@ -148,8 +148,9 @@ impl Transport {
     async fn send_once(&self, request: &Request<'_>, rounds: &mut u32) -> Result<Response, RegistryError> {
         loop {
             let authorization = self.authorization(request.repository, &request.scopes).await;
+            let was_plain = !self.is_encrypted(request.repository.registry());
             let sent = self.follow(request, authorization.as_ref()).await;
-            if self.wants_https(request, &sent) {
+            if was_plain && seems_encrypted(&sent) && self.encrypt(request.repository.registry()) {
                 continue;
             }
             let response = sent?;
@@ -167,21 +168,6 @@ impl Transport {
                 _ => return Ok(response),
             }
         }
-    }
-
-    /// Whether it is a registry on loopback that was asked by HTTP and speaks HTTPS, which is noted then. Go's server
-    /// answers such a request in its own way; others send what is no HTTP.
-    fn wants_https(&self, request: &Request<'_>, sent: &Result<Response, RegistryError>) -> bool {
-        let seems_so = match sent {
-            Ok(response) => {
-                response.url().scheme() == "http"
-                    && response.status() == StatusCode::BAD_REQUEST
-                    && response.is_ancient()
-            }
-            Err(RegistryError::Connect { source, .. }) => format!("{source:?}").contains("Parse(Version)"),
-            Err(_) => false,
-        };
-        seems_so && self.encrypt(request.repository.registry())
     }
 
     /// Sends it, and goes where the registry points to. What proves who we are goes to the registry alone.
@@ -323,5 +309,17 @@ impl Transport {
                 RegistryError::Status { host: response.host().to_owned(), what: request.what.clone(), status, message }
             }
         })
+    }
+}
+
+/// Whether who was asked by HTTP speaks HTTPS. Go's server answers such a request in its own way; others send what is no
+/// HTTP.
+fn seems_encrypted(sent: &Result<Response, RegistryError>) -> bool {
+    match sent {
+        Ok(response) => {
+            response.url().scheme() == "http" && response.status() == StatusCode::BAD_REQUEST && response.is_ancient()
+        }
+        Err(RegistryError::Connect { source, .. }) => format!("{source:?}").contains("Parse(Version)"),
+        Err(_) => false,
     }
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use futures_util::stream;
 use semver::Version;
 use tokio::runtime::Runtime;
 use washlib_git::FetchProgress;
@@ -18,6 +20,9 @@ use washlib_wit::{
 use super::registries::{Access, AccessKind, Registries};
 use super::remote::Remote;
 use super::{archive, git, local};
+
+/// How many things are fetched at once.
+const PARALLEL: usize = 16;
 
 /// How often an interrupt is looked for while answers are waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -127,13 +132,10 @@ impl Sources {
             let access = self.access(&name, package)?;
             let answer = match &access.kind {
                 AccessKind::Local { root } => local::fetch(root, &name, package, version),
-                AccessKind::Remote { .. } => {
-                    self.refuse_offline(&format!("{package}@{version}"))?;
-                    match network {
-                        Some(network) => self.fetch_remote(network, &access, package, version).await,
-                        None => Err(SourceError::Offline { what: package.to_string() }),
-                    }
-                }
+                AccessKind::Remote { .. } => match network.filter(|_| !self.settings.offline) {
+                    Some(network) => self.fetch_remote(network, &access, package, version).await,
+                    None => self.fetch_cached(&name, package, version),
+                },
             };
             match answer {
                 Ok(bytes) => {
@@ -141,13 +143,27 @@ impl Sources {
                     return Ok(Fetched { registry: Some(name), revision: None, content });
                 }
                 // The next registry may have it.
-                Err(err @ (SourceError::NoSuchPackage { .. } | SourceError::NoSuchVersion { .. })) => {
+                Err(
+                    err @ (SourceError::NoSuchPackage { .. }
+                    | SourceError::NoSuchVersion { .. }
+                    | SourceError::Offline { .. }),
+                ) => {
                     missing.get_or_insert(err);
                 }
                 Err(err) => return Err(err),
             }
         }
         Err(missing.unwrap_or_else(|| no_registry(package)))
+    }
+
+    /// What was fetched before is all that there is without the network.
+    fn fetch_cached(&self, registry: &str, package: &PackageName, version: &Version) -> Result<Vec<u8>, SourceError> {
+        let cache = &self.settings.cache;
+        let digest = cache.release(registry, package, version);
+        match digest.and_then(|digest| cache.content(&digest)) {
+            Some(Content::Binary(bytes)) => Ok(bytes),
+            _ => Err(SourceError::Offline { what: format!("{package}@{version}") }),
+        }
     }
 
     async fn fetch_remote(
@@ -326,7 +342,7 @@ impl PackageSource for Sources {
             }
         };
         let (done, total) = (AtomicUsize::new(0), wanted.len());
-        let all = join_all(wanted.iter().map(|wanted| {
+        let all = wanted.iter().map(|wanted| {
             let done = &done;
             async move {
                 let answer = self.fetch_one(Some(network), wanted).await;
@@ -334,7 +350,8 @@ impl PackageSource for Sources {
                 self.settings.watcher.fetched(count, total, &name_of(wanted));
                 answer
             }
-        }));
+        });
+        let all = stream::iter(all).buffered(PARALLEL).collect::<Vec<_>>();
         let answers = self.wait(network, async { Ok(all.await) });
         answers.unwrap_or_else(|_| wanted.iter().map(|_| Err(SourceError::Interrupted)).collect())
     }
