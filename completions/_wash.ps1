@@ -66,6 +66,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
         }
         'wash;dev' {
             [CompletionResult]::new('--address', '--address', [CompletionResultType]::ParameterName, 'The address to listen on, instead of `dev.address`; port 0 takes any free port')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port to listen on, instead of that of `dev.address`; 0 takes any free one')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
@@ -73,6 +74,11 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
             [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'Build, put the project into service, and end: exit code 0 says that it starts')
+            [CompletionResult]::new('--no-watch', '--no-watch', [CompletionResultType]::ParameterName, 'Build and serve, and look for no changes')
+            [CompletionResult]::new('--poll', '--poll', [CompletionResultType]::ParameterName, 'Look for changes twice in a second, where the file system tells of none')
+            [CompletionResult]::new('--open', '--open', [CompletionResultType]::ParameterName, 'Open the project in a browser as soon as it is served')
+            [CompletionResult]::new('--no-ui', '--no-ui', [CompletionResultType]::ParameterName, 'Leave out the page at /__wash/')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
             [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -349,7 +355,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
         'wash;inspect;check' {
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The host: a known one''s name, or a file that describes one')
             [CompletionResult]::new('--world', '--world', [CompletionResultType]::ParameterName, 'The world that the component must fit: `namespace:package/world`, or a world''s name alone')
-            [CompletionResult]::new('--wit', '--wit', [CompletionResultType]::ParameterName, 'Where the world is defined: a folder of WIT, a file or a reference [default: the project''s WIT folder]')
+            [CompletionResult]::new('--wit', '--wit', [CompletionResultType]::ParameterName, 'Where the world is defined: a folder of WIT, a file, a reference or a package [default: the project''s WIT folder]')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
@@ -1086,6 +1092,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Show how the project comes to depend on a package')
             [CompletionResult]::new('vendor', 'vendor', [CompletionResultType]::ParameterValue, 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry')
             [CompletionResult]::new('publish', 'publish', [CompletionResultType]::ParameterValue, 'Build the project''s WIT and publish it to a registry')
+            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Look after the cache of packages, which all projects share')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -1315,6 +1322,103 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'wash;wit;cache' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what was not used for long')
+            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Remove everything')
+            [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print where it is')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'wash;wit;cache;prune' {
+            [CompletionResult]::new('--unused-for', '--unused-for', [CompletionResultType]::ParameterName, 'Remove what was not used for so long, such as `30days`')
+            [CompletionResult]::new('--max-size', '--max-size', [CompletionResultType]::ParameterName, 'Then remove what was used longest ago, until so many mebibytes are left')
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;cache;clean' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;cache;path' {
+            [CompletionResult]::new('--wit-dir', '--wit-dir', [CompletionResultType]::ParameterName, 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Run as if started in this folder')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
+            [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
+            [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what happens in more detail: the same as `--log-level debug`')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'wash;wit;cache;help' {
+            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what was not used for long')
+            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Remove everything')
+            [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print where it is')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'wash;wit;cache;help;prune' {
+            break
+        }
+        'wash;wit;cache;help;clean' {
+            break
+        }
+        'wash;wit;cache;help;path' {
+            break
+        }
+        'wash;wit;cache;help;help' {
+            break
+        }
         'wash;wit;help' {
             [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Fetch what the sources refer to into `wit/deps`')
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add an interface or a world to the project''s world, and fetch it')
@@ -1328,6 +1432,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Show how the project comes to depend on a package')
             [CompletionResult]::new('vendor', 'vendor', [CompletionResultType]::ParameterValue, 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry')
             [CompletionResult]::new('publish', 'publish', [CompletionResultType]::ParameterValue, 'Build the project''s WIT and publish it to a registry')
+            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Look after the cache of packages, which all projects share')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -1365,6 +1470,21 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             break
         }
         'wash;wit;help;publish' {
+            break
+        }
+        'wash;wit;help;cache' {
+            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what was not used for long')
+            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Remove everything')
+            [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print where it is')
+            break
+        }
+        'wash;wit;help;cache;prune' {
+            break
+        }
+        'wash;wit;help;cache;clean' {
+            break
+        }
+        'wash;wit;help;cache;path' {
             break
         }
         'wash;wit;help;help' {
@@ -1586,6 +1706,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Show how the project comes to depend on a package')
             [CompletionResult]::new('vendor', 'vendor', [CompletionResultType]::ParameterValue, 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry')
             [CompletionResult]::new('publish', 'publish', [CompletionResultType]::ParameterValue, 'Build the project''s WIT and publish it to a registry')
+            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Look after the cache of packages, which all projects share')
             break
         }
         'wash;help;wit;fetch' {
@@ -1622,6 +1743,21 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             break
         }
         'wash;help;wit;publish' {
+            break
+        }
+        'wash;help;wit;cache' {
+            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove what was not used for long')
+            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Remove everything')
+            [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print where it is')
+            break
+        }
+        'wash;help;wit;cache;prune' {
+            break
+        }
+        'wash;help;wit;cache;clean' {
+            break
+        }
+        'wash;help;wit;cache;path' {
             break
         }
         'wash;help;drain' {

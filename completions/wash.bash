@@ -190,6 +190,9 @@ _wash() {
             wash__subcmd__help__subcmd__wit,build)
                 cmd="wash__subcmd__help__subcmd__wit__subcmd__build"
                 ;;
+            wash__subcmd__help__subcmd__wit,cache)
+                cmd="wash__subcmd__help__subcmd__wit__subcmd__cache"
+                ;;
             wash__subcmd__help__subcmd__wit,check)
                 cmd="wash__subcmd__help__subcmd__wit__subcmd__check"
                 ;;
@@ -219,6 +222,15 @@ _wash() {
                 ;;
             wash__subcmd__help__subcmd__wit,why)
                 cmd="wash__subcmd__help__subcmd__wit__subcmd__why"
+                ;;
+            wash__subcmd__help__subcmd__wit__subcmd__cache,clean)
+                cmd="wash__subcmd__help__subcmd__wit__subcmd__cache__subcmd__clean"
+                ;;
+            wash__subcmd__help__subcmd__wit__subcmd__cache,path)
+                cmd="wash__subcmd__help__subcmd__wit__subcmd__cache__subcmd__path"
+                ;;
+            wash__subcmd__help__subcmd__wit__subcmd__cache,prune)
+                cmd="wash__subcmd__help__subcmd__wit__subcmd__cache__subcmd__prune"
                 ;;
             wash__subcmd__host,cache)
                 cmd="wash__subcmd__host__subcmd__cache"
@@ -466,6 +478,9 @@ _wash() {
             wash__subcmd__wit,build)
                 cmd="wash__subcmd__wit__subcmd__build"
                 ;;
+            wash__subcmd__wit,cache)
+                cmd="wash__subcmd__wit__subcmd__cache"
+                ;;
             wash__subcmd__wit,check)
                 cmd="wash__subcmd__wit__subcmd__check"
                 ;;
@@ -499,11 +514,38 @@ _wash() {
             wash__subcmd__wit,why)
                 cmd="wash__subcmd__wit__subcmd__why"
                 ;;
+            wash__subcmd__wit__subcmd__cache,clean)
+                cmd="wash__subcmd__wit__subcmd__cache__subcmd__clean"
+                ;;
+            wash__subcmd__wit__subcmd__cache,help)
+                cmd="wash__subcmd__wit__subcmd__cache__subcmd__help"
+                ;;
+            wash__subcmd__wit__subcmd__cache,path)
+                cmd="wash__subcmd__wit__subcmd__cache__subcmd__path"
+                ;;
+            wash__subcmd__wit__subcmd__cache,prune)
+                cmd="wash__subcmd__wit__subcmd__cache__subcmd__prune"
+                ;;
+            wash__subcmd__wit__subcmd__cache__subcmd__help,clean)
+                cmd="wash__subcmd__wit__subcmd__cache__subcmd__help__subcmd__clean"
+                ;;
+            wash__subcmd__wit__subcmd__cache__subcmd__help,help)
+                cmd="wash__subcmd__wit__subcmd__cache__subcmd__help__subcmd__help"
+                ;;
+            wash__subcmd__wit__subcmd__cache__subcmd__help,path)
+                cmd="wash__subcmd__wit__subcmd__cache__subcmd__help__subcmd__path"
+                ;;
+            wash__subcmd__wit__subcmd__cache__subcmd__help,prune)
+                cmd="wash__subcmd__wit__subcmd__cache__subcmd__help__subcmd__prune"
+                ;;
             wash__subcmd__wit__subcmd__help,add)
                 cmd="wash__subcmd__wit__subcmd__help__subcmd__add"
                 ;;
             wash__subcmd__wit__subcmd__help,build)
                 cmd="wash__subcmd__wit__subcmd__help__subcmd__build"
+                ;;
+            wash__subcmd__wit__subcmd__help,cache)
+                cmd="wash__subcmd__wit__subcmd__help__subcmd__cache"
                 ;;
             wash__subcmd__wit__subcmd__help,check)
                 cmd="wash__subcmd__wit__subcmd__help__subcmd__check"
@@ -537,6 +579,15 @@ _wash() {
                 ;;
             wash__subcmd__wit__subcmd__help,why)
                 cmd="wash__subcmd__wit__subcmd__help__subcmd__why"
+                ;;
+            wash__subcmd__wit__subcmd__help__subcmd__cache,clean)
+                cmd="wash__subcmd__wit__subcmd__help__subcmd__cache__subcmd__clean"
+                ;;
+            wash__subcmd__wit__subcmd__help__subcmd__cache,path)
+                cmd="wash__subcmd__wit__subcmd__help__subcmd__cache__subcmd__path"
+                ;;
+            wash__subcmd__wit__subcmd__help__subcmd__cache,prune)
+                cmd="wash__subcmd__wit__subcmd__help__subcmd__cache__subcmd__prune"
                 ;;
             *)
                 ;;
@@ -671,13 +722,17 @@ _wash() {
             return 0
             ;;
         wash__subcmd__dev)
-            opts="-C -o -l -h -V --address --output --log-level --verbose --non-interactive --user-config --color --help --version"
+            opts="-C -o -l -h -V --address --port --once --no-watch --poll --open --no-ui --output --log-level --verbose --non-interactive --user-config --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -717,7 +772,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__drain)
-            opts="-C -o -l -h --output --log-level --verbose --non-interactive --user-config --color --help all host oci"
+            opts="-C -o -l -h --output --log-level --verbose --non-interactive --user-config --color --help all host oci wit"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1403,7 +1458,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__help__subcmd__wit)
-            opts="fetch add remove update clean build check tree outdated why vendor publish"
+            opts="fetch add remove update clean build check tree outdated why vendor publish cache"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1433,6 +1488,62 @@ _wash() {
         wash__subcmd__help__subcmd__wit__subcmd__build)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__help__subcmd__wit__subcmd__cache)
+            opts="prune clean path"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__help__subcmd__wit__subcmd__cache__subcmd__clean)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__help__subcmd__wit__subcmd__cache__subcmd__path)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__help__subcmd__wit__subcmd__cache__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -4453,7 +4564,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__wit)
-            opts="-C -o -l -h -V --wit-dir --offline --locked --frozen --output --log-level --verbose --non-interactive --user-config --color --help --version fetch add remove update clean build check tree outdated why vendor publish help"
+            opts="-C -o -l -h -V --wit-dir --offline --locked --frozen --output --log-level --verbose --non-interactive --user-config --color --help --version fetch add remove update clean build check tree outdated why vendor publish cache help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4556,6 +4667,268 @@ _wash() {
             fi
             case "${prev}" in
                 --output-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wit-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                --user-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__cache)
+            opts="-C -o -l -h --wit-dir --offline --locked --frozen --output --log-level --verbose --non-interactive --user-config --color --help prune clean path help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wit-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                --user-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__cache__subcmd__clean)
+            opts="-C -o -l -h --wit-dir --offline --locked --frozen --output --log-level --verbose --non-interactive --user-config --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wit-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                --user-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__cache__subcmd__help)
+            opts="prune clean path help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__cache__subcmd__help__subcmd__clean)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__cache__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__cache__subcmd__help__subcmd__path)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__cache__subcmd__help__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__cache__subcmd__path)
+            opts="-C -o -l -h --wit-dir --offline --locked --frozen --output --log-level --verbose --non-interactive --user-config --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wit-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                --user-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__cache__subcmd__prune)
+            opts="-C -o -l -h --unused-for --max-size --wit-dir --offline --locked --frozen --output --log-level --verbose --non-interactive --user-config --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --unused-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4737,7 +5110,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__wit__subcmd__help)
-            opts="fetch add remove update clean build check tree outdated why vendor publish help"
+            opts="fetch add remove update clean build check tree outdated why vendor publish cache help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4767,6 +5140,62 @@ _wash() {
         wash__subcmd__wit__subcmd__help__subcmd__build)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__help__subcmd__cache)
+            opts="prune clean path"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__help__subcmd__cache__subcmd__clean)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__help__subcmd__cache__subcmd__path)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wash__subcmd__wit__subcmd__help__subcmd__cache__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

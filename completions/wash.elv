@@ -61,6 +61,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;dev'= {
             cand --address 'The address to listen on, instead of `dev.address`; port 0 takes any free port'
+            cand --port 'The port to listen on, instead of that of `dev.address`; 0 takes any free one'
             cand -C 'Run as if started in this folder'
             cand -o 'How to print the result'
             cand --output 'How to print the result'
@@ -68,6 +69,11 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
             cand --user-config 'The user configuration to read instead of the one in the configuration folder'
             cand --color 'When to colour the output'
+            cand --once 'Build, put the project into service, and end: exit code 0 says that it starts'
+            cand --no-watch 'Build and serve, and look for no changes'
+            cand --poll 'Look for changes twice in a second, where the file system tells of none'
+            cand --open 'Open the project in a browser as soon as it is served'
+            cand --no-ui 'Leave out the page at /__wash/'
             cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
             cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
             cand -h 'Print help (see more with ''--help'')'
@@ -317,7 +323,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         &'wash;inspect;check'= {
             cand --host 'The host: a known one''s name, or a file that describes one'
             cand --world 'The world that the component must fit: `namespace:package/world`, or a world''s name alone'
-            cand --wit 'Where the world is defined: a folder of WIT, a file or a reference [default: the project''s WIT folder]'
+            cand --wit 'Where the world is defined: a folder of WIT, a file, a reference or a package [default: the project''s WIT folder]'
             cand -C 'Run as if started in this folder'
             cand -o 'How to print the result'
             cand --output 'How to print the result'
@@ -996,6 +1002,7 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand why 'Show how the project comes to depend on a package'
             cand vendor 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
             cand publish 'Build the project''s WIT and publish it to a registry'
+            cand cache 'Look after the cache of packages, which all projects share'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'wash;wit;fetch'= {
@@ -1212,6 +1219,94 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'wash;wit;cache'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand prune 'Remove what was not used for long'
+            cand clean 'Remove everything'
+            cand path 'Print where it is'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'wash;wit;cache;prune'= {
+            cand --unused-for 'Remove what was not used for so long, such as `30days`'
+            cand --max-size 'Then remove what was used longest ago, until so many mebibytes are left'
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;cache;clean'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;cache;path'= {
+            cand --wit-dir 'The folder of the project''s `.wit` files, relative to the project [default: ./wit]'
+            cand -C 'Run as if started in this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -l 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
+            cand --user-config 'The user configuration to read instead of the one in the configuration folder'
+            cand --color 'When to colour the output'
+            cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
+            cand --locked 'Fail if `wkg.lock` would change'
+            cand --frozen '`--offline` and `--locked` in one'
+            cand --verbose 'Show what happens in more detail: the same as `--log-level debug`'
+            cand --non-interactive 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'wash;wit;cache;help'= {
+            cand prune 'Remove what was not used for long'
+            cand clean 'Remove everything'
+            cand path 'Print where it is'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'wash;wit;cache;help;prune'= {
+        }
+        &'wash;wit;cache;help;clean'= {
+        }
+        &'wash;wit;cache;help;path'= {
+        }
+        &'wash;wit;cache;help;help'= {
+        }
         &'wash;wit;help'= {
             cand fetch 'Fetch what the sources refer to into `wit/deps`'
             cand add 'Add an interface or a world to the project''s world, and fetch it'
@@ -1225,6 +1320,7 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand why 'Show how the project comes to depend on a package'
             cand vendor 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
             cand publish 'Build the project''s WIT and publish it to a registry'
+            cand cache 'Look after the cache of packages, which all projects share'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'wash;wit;help;fetch'= {
@@ -1250,6 +1346,17 @@ set edit:completion:arg-completer[wash] = {|@words|
         &'wash;wit;help;vendor'= {
         }
         &'wash;wit;help;publish'= {
+        }
+        &'wash;wit;help;cache'= {
+            cand prune 'Remove what was not used for long'
+            cand clean 'Remove everything'
+            cand path 'Print where it is'
+        }
+        &'wash;wit;help;cache;prune'= {
+        }
+        &'wash;wit;help;cache;clean'= {
+        }
+        &'wash;wit;help;cache;path'= {
         }
         &'wash;wit;help;help'= {
         }
@@ -1424,6 +1531,7 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand why 'Show how the project comes to depend on a package'
             cand vendor 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
             cand publish 'Build the project''s WIT and publish it to a registry'
+            cand cache 'Look after the cache of packages, which all projects share'
         }
         &'wash;help;wit;fetch'= {
         }
@@ -1448,6 +1556,17 @@ set edit:completion:arg-completer[wash] = {|@words|
         &'wash;help;wit;vendor'= {
         }
         &'wash;help;wit;publish'= {
+        }
+        &'wash;help;wit;cache'= {
+            cand prune 'Remove what was not used for long'
+            cand clean 'Remove everything'
+            cand path 'Print where it is'
+        }
+        &'wash;help;wit;cache;prune'= {
+        }
+        &'wash;help;wit;cache;clean'= {
+        }
+        &'wash;help;wit;cache;path'= {
         }
         &'wash;help;drain'= {
         }

@@ -69,6 +69,7 @@ complete -c wash -n "__fish_wash_using_subcommand build" -l non-interactive -d '
 complete -c wash -n "__fish_wash_using_subcommand build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand build" -s V -l version -d 'Print version'
 complete -c wash -n "__fish_wash_using_subcommand dev" -l address -d 'The address to listen on, instead of `dev.address`; port 0 takes any free port' -r
+complete -c wash -n "__fish_wash_using_subcommand dev" -l port -d 'The port to listen on, instead of that of `dev.address`; 0 takes any free one' -r
 complete -c wash -n "__fish_wash_using_subcommand dev" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand dev" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -81,6 +82,11 @@ complete -c wash -n "__fish_wash_using_subcommand dev" -l user-config -d 'The us
 complete -c wash -n "__fish_wash_using_subcommand dev" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand dev" -l once -d 'Build, put the project into service, and end: exit code 0 says that it starts'
+complete -c wash -n "__fish_wash_using_subcommand dev" -l no-watch -d 'Build and serve, and look for no changes'
+complete -c wash -n "__fish_wash_using_subcommand dev" -l poll -d 'Look for changes twice in a second, where the file system tells of none'
+complete -c wash -n "__fish_wash_using_subcommand dev" -l open -d 'Open the project in a browser as soon as it is served'
+complete -c wash -n "__fish_wash_using_subcommand dev" -l no-ui -d 'Leave out the page at /__wash/'
 complete -c wash -n "__fish_wash_using_subcommand dev" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand dev" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand dev" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -218,7 +224,7 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l host -d 'The host: a known one\'s name, or a file that describes one' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l world -d 'The world that the component must fit: `namespace:package/world`, or a world\'s name alone' -r
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l wit -d 'Where the world is defined: a folder of WIT, a file or a reference [default: the project\'s WIT folder]' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l wit -d 'Where the world is defined: a folder of WIT, a file, a reference or a package [default: the project\'s WIT folder]' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -777,39 +783,40 @@ complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcomman
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from help" -f -a "serve" -d 'Serve a registry on this machine'
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from help" -f -a "cache" -d 'Look after the cache that all tools share'
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s C -d 'Run as if started in this folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
 warn\t'Warnings too'
 info\t'What is being done'
 debug\t'How it is being done'
 trace\t'Everything'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l locked -d 'Fail if `wkg.lock` would change'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l frozen -d '`--offline` and `--locked` in one'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -s V -l version -d 'Print version'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "fetch" -d 'Fetch what the sources refer to into `wit/deps`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "add" -d 'Add an interface or a world to the project\'s world, and fetch it'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "remove" -d 'Remove a dependency from the sources'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "update" -d 'Write newer versions into the sources, and fetch them'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "clean" -d 'Remove fetched dependencies from `wit/deps`'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "build" -d 'Build the project\'s WIT into a package in the binary form'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "check" -d 'Check that sources, lock and `wit/deps` agree; changes nothing'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "tree" -d 'Show the packages and where they come from'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "outdated" -d 'List dependencies that have newer versions'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "why" -d 'Show how the project comes to depend on a package'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "vendor" -d 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "publish" -d 'Build the project\'s WIT and publish it to a registry'
-complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -s V -l version -d 'Print version'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "fetch" -d 'Fetch what the sources refer to into `wit/deps`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "add" -d 'Add an interface or a world to the project\'s world, and fetch it'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "remove" -d 'Remove a dependency from the sources'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "update" -d 'Write newer versions into the sources, and fetch them'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "clean" -d 'Remove fetched dependencies from `wit/deps`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "build" -d 'Build the project\'s WIT into a package in the binary form'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "check" -d 'Check that sources, lock and `wit/deps` agree; changes nothing'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "tree" -d 'Show the packages and where they come from'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "outdated" -d 'List dependencies that have newer versions'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "why" -d 'Show how the project comes to depend on a package'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "vendor" -d 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "publish" -d 'Build the project\'s WIT and publish it to a registry'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "cache" -d 'Look after the cache of packages, which all projects share'
+complete -c wash -n "__fish_wash_using_subcommand wit; and not __fish_seen_subcommand_from fetch add remove update clean build check tree outdated why vendor publish cache help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
@@ -1047,6 +1054,29 @@ complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcomman
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -l wit-dir -d 'The folder of the project\'s `.wit` files, relative to the project [default: ./wit]' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -s C -d 'Run as if started in this folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
+json\t'One JSON document, or JSON Lines from a command that keeps running'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -s l -l log-level -d 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)' -r -f -a "error\t'Errors alone'
+warn\t'Warnings too'
+info\t'What is being done'
+debug\t'How it is being done'
+trace\t'Everything'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -l user-config -d 'The user configuration to read instead of the one in the configuration folder' -r -F
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -l locked -d 'Fail if `wkg.lock` would change'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -l frozen -d '`--offline` and `--locked` in one'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove what was not used for long'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -f -a "clean" -d 'Remove everything'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -f -a "path" -d 'Print where it is'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from cache" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "fetch" -d 'Fetch what the sources refer to into `wit/deps`'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add an interface or a world to the project\'s world, and fetch it'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a dependency from the sources'
@@ -1059,6 +1089,7 @@ complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcomman
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "why" -d 'Show how the project comes to depend on a package'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "vendor" -d 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "publish" -d 'Build the project\'s WIT and publish it to a registry'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "cache" -d 'Look after the cache of packages, which all projects share'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wash -n "__fish_wash_using_subcommand drain" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand drain" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
@@ -1139,3 +1170,4 @@ complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcomma
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "why" -d 'Show how the project comes to depend on a package'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "vendor" -d 'Copy the locked packages into a folder that `wash` and `wkg` can use as a registry'
 complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "publish" -d 'Build the project\'s WIT and publish it to a registry'
+complete -c wash -n "__fish_wash_using_subcommand help; and __fish_seen_subcommand_from wit" -f -a "cache" -d 'Look after the cache of packages, which all projects share'

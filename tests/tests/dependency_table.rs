@@ -41,6 +41,7 @@ fn forbidden() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("washlib-template", set(&[CLAP, WASMTIME], &[&TERMINAL])),
         ("washlib-test", set(&[WASMTIME], &[])),
         ("washlib-wit", set(&[CLAP, WASMTIME, TOKIO], &[&NETWORK, &TERMINAL])),
+        ("washlib-workload", set(&[CLAP, WASMTIME, TOKIO], &[&NETWORK, &TERMINAL])),
         ("wash-tests", set(&[], &[])),
         ("xtask", set(&[WASMTIME, TOKIO], &[])),
     ])

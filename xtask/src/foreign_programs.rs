@@ -10,7 +10,9 @@ use anyhow::{Result, bail};
 use crate::process::{execute, read, say, succeeds, target_folder};
 
 /// Programs and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 6] = [
+    ("chromedriver", "chromium-driver"),
+    ("chromium", "chromium"),
     ("curl", "curl"),
     // The registry that everybody else's clients were tried with.
     ("docker-registry", "docker-registry"),

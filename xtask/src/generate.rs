@@ -120,7 +120,7 @@ fn front_end() -> Command {
     for (name, tool) in tools() {
         command = command.subcommand(tool.name(name));
     }
-    let cache = clap::Arg::new("cache").required(true).value_parser(["all", "host", "oci"]);
+    let cache = clap::Arg::new("cache").required(true).value_parser(["all", "host", "oci", "wit"]);
     let drain = Command::new("drain").about("Clean the caches that tools keep").arg(cache);
     command = command.subcommand(drain);
     let shell = clap::Arg::new("shell").required(true).value_parser(["bash", "elvish", "fish", "powershell", "zsh"]);

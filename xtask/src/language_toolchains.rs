@@ -11,13 +11,20 @@ use crate::process::{execute, read, say, target_folder, workspace_root};
 
 /// Tells which pins a finished installation follows. It is written last.
 const STAMP: &str = "installed";
+const JAVASCRIPT_PINS: [&str; 2] = ["package.json", "package-lock.json"];
 const OLDEST_NODE: u32 = 20;
 const OLDEST_PYTHON: (u32, u32) = (3, 9);
 
 /// Installs both, or does nothing where they are installed as pinned.
 pub(crate) fn install() -> Result<()> {
-    install_as_pinned("javascript", &["package.json", "package-lock.json"], install_javascript)?;
+    javascript()?;
     install_as_pinned("python", &["requirements.txt"], install_python)
+}
+
+/// Installs that for JavaScript, and says where it is.
+pub(crate) fn javascript() -> Result<PathBuf> {
+    install_as_pinned("javascript", &JAVASCRIPT_PINS, install_javascript)?;
+    Ok(folder("javascript"))
 }
 
 fn install_as_pinned(name: &str, pins: &[&str], install: impl FnOnce(&Path) -> Result<()>) -> Result<()> {

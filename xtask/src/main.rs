@@ -30,7 +30,7 @@ struct Xtask {
 #[derive(Subcommand)]
 enum Task {
     /// Install what the tests and the quickstart need: the compilation target `wasm32-wasip2`, the guests' packages,
-    /// and the toolchains for guests in JavaScript and Python
+    /// the toolchains for guests in JavaScript and Python, and wkg
     Setup(setup::Options),
     /// Set up, then run every test
     Test,

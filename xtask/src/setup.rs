@@ -14,16 +14,13 @@ pub(crate) struct Options {
     /// Take the distribution's packages even where rustup could add the target
     #[arg(long)]
     distribution: bool,
-
-    /// Build wkg too, for the test that exchanges projects with it: that takes minutes
-    #[arg(long)]
-    wkg: bool,
 }
 
 /// Everything that a test may ask of the machine.
 pub(crate) fn run(options: &Options) -> Result<GuestToolchain> {
     let toolchain = for_rust(options)?;
     language_toolchains::install()?;
+    wkg::for_tests()?;
     Ok(toolchain)
 }
 
@@ -32,16 +29,13 @@ pub(crate) fn for_rust(options: &Options) -> Result<GuestToolchain> {
     let toolchain = GuestToolchain::install(options.distribution)?;
     say(&format!("guests are compiled by {toolchain}"));
     fetch_packages()?;
-    if options.wkg {
-        wkg::install()?;
-    }
     foreign_programs::install()?;
     Ok(toolchain)
 }
 
 /// Downloads the packages that guests depend on, so that tests can compile them without a network.
 fn fetch_packages() -> Result<()> {
-    for folder in ["templates", "libs/wash-runtime/tests/guests"] {
+    for folder in ["templates", "libs/wash-runtime/tests/guests", "bins/wash-dev/tests/guests"] {
         let folder = workspace_root().join(folder);
         if !folder.is_dir() {
             continue;

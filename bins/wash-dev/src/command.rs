@@ -1,20 +1,26 @@
-//! `wash dev` itself: sets up, then turns in a loop until somebody ends it.
+//! `wash dev` itself: sets up what serves, what watches and what tells, and lets the loop run until somebody ends it.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use wash_runtime::host::http::OwnPages;
 use washlib_cli::{CommandError, GlobalArgs, Tool, Ui};
-use washlib_config::{Config, Project, Sourced, Sources};
+use washlib_config::{Environment, Project};
 
 use crate::cli::Dev;
 use crate::command_error;
-use crate::cycle::{self, Fault, Outcome};
+use crate::configuration::Configuration;
+use crate::development::{Development, Parties};
+use crate::filesystem;
 use crate::interrupts::Interrupts;
-use crate::report::Report;
-use crate::served::Served;
-use crate::settings::Settings;
-use crate::sources::ProjectSources;
+use crate::keys::{self, Keys};
+use crate::neighbour::Presence;
+use crate::page::{self, Pages};
+use crate::report::{Feed, Report, RequestLog, Staleness, guest_output, tell_of_services};
+use crate::served::{Served, Surroundings};
+use crate::watch::{POLL_INTERVAL, WatchMode};
 
 impl Tool for Dev {
     fn global(&self) -> &GlobalArgs {
@@ -34,114 +40,72 @@ pub(crate) fn dev(args: Dev, ui: &Ui) -> Result<(), CommandError> {
 async fn serve(args: &Dev, ui: &Ui, started: Instant) -> Result<(), CommandError> {
     let start_dir = args.global.start_dir().map_err(CommandError::usage)?;
     let project = Project::discover(&start_dir).map_err(command_error::discover)?;
-    let settings = load(args, &project, ui)?;
+    let environment: Environment = env::vars_os().collect();
+    let configuration = Configuration::new(args, ui, project.clone(), environment);
+    let settings = configuration.load()?;
     let interrupts = Interrupts::listen()?;
-    let served =
-        Served::start(*settings.address.value()).await.map_err(|err| command_error::listen(err, &settings.address))?;
-    let report = Report::new(ui, project.root());
+    let feed = (!args.no_ui).then(Arc::<Feed>::default);
+    let report = Report::new(ui, project.root(), feed.clone());
+    let report = if settings.host.tls.is_some() { report.with_tls() } else { report };
+    let staleness = Staleness::default();
+    let surroundings = Surroundings {
+        output: guest_output(&report, project.name()),
+        observer: RequestLog::start(&report, staleness.clone()),
+        pages: feed.map(|feed| Pages::new(feed) as Arc<dyn OwnPages>),
+    };
+    let served = Served::start(&settings.host, surroundings)
+        .await
+        .map_err(|err| command_error::listen(err, &settings.host.address))?;
     report.listening(served.address());
-    let mut development = Development { args, ui, project, report, served, started };
-    let result = development.run(settings, &interrupts).await;
-    if result.is_ok() {
-        development.report.stopping();
+    for (name, address) in served.ports() {
+        report.publishing(name, *address);
     }
+    if !args.no_ui {
+        report.watching_page(&format!("{}{}", report.url(served.address()), page::PATH));
+    }
+    let presence = Presence::announce(project.root(), &report.url(served.address()));
+    if let Some(neighbour) = presence.neighbour() {
+        report.warn(&format!("{neighbour} works on this project too: the two build one after the other"));
+    }
+    tokio::spawn(tell_of_services(report.clone(), served.events()));
+    let mode = watch_mode(args, project.root(), &report);
+    let keys = Keys::listen(ui, &interrupts, report.url(served.address()));
+    if keys.are_heard() {
+        report.explain_keys(keys::HELP);
+    }
+    let parties = Parties { report, interrupts: &interrupts, staleness, presence, keys };
+    let mut development = Development::new(args, configuration, served, parties, started);
+    let result = development.run(settings, mode).await;
+    if result.is_ok() {
+        development.report().stopping();
+    }
+    let report = development.report().clone();
     let stopped = tokio::select! {
-        stopped = development.served.stop() => stopped,
+        stopped = development.stop() => stopped,
         // Whoever asks twice does not want to wait.
         () = interrupts.wait() => {
-            development.report.warn("ending without waiting for the requests in flight");
+            report.warn("ending without waiting for the requests in flight");
             Ok(())
         }
     };
     result.and(stopped.map_err(|err| CommandError::failure(err.into_boxed_dyn_error())))
 }
 
-fn load(args: &Dev, project: &Project, ui: &Ui) -> Result<Settings, CommandError> {
-    let mut flags = Config::default();
-    if let Some(address) = args.address {
-        flags.dev.address = Some(Sourced::from_flag("--address", address.to_string()));
+fn watch_mode(args: &Dev, root: &Path, report: &Report) -> WatchMode {
+    if args.no_watch || args.once {
+        return WatchMode::Off;
     }
-    let environment = env::vars_os().collect();
-    let sources = Sources { user_config: args.global.user_config.as_deref(), environment: &environment, flags };
-    let loaded = washlib_config::load(project, sources).map_err(command_error::config)?;
-    for warning in &loaded.warnings {
-        ui.warn(&warning.to_string());
+    if args.poll {
+        return WatchMode::Polling;
     }
-    for file in &loaded.files {
-        ui.detail(&format!("configuration: {}", file.path().display()));
-    }
-    Settings::new(project, &loaded.config).map_err(command_error::settings)
-}
-
-/// A development server in operation.
-struct Development<'a> {
-    args: &'a Dev,
-    ui: &'a Ui,
-    project: Project,
-    report: Report,
-    served: Served,
-    started: Instant,
-}
-
-impl Development<'_> {
-    /// Builds, serves and watches until an interrupt, which is the normal end.
-    async fn run(&mut self, first: Settings, interrupts: &Interrupts) -> Result<(), CommandError> {
-        let output = first.build.component_path.as_ref().map(|path| self.project.resolve(path.value()));
-        let mut sources = tokio::select! {
-            sources = ProjectSources::watch(&self.project, output.as_deref(), &self.report) => sources?,
-            () = interrupts.wait() => return Ok(()),
-        };
-        let mut settings = Some(first);
-        let mut changed = Vec::new();
-        loop {
-            let Some(outcome) = self.turn(settings.take(), &changed, interrupts).await? else { return Ok(()) };
-            let built = !matches!(outcome, Outcome::Misconfigured(_));
-            match outcome {
-                Outcome::Serving(component) => sources.add_output(&component),
-                Outcome::Failed(err, fault) => self.bear(err, fault)?,
-                Outcome::Misconfigured(err) => self.bear(err, Fault::Project)?,
-            }
-            changed = tokio::select! {
-                changed = sources.next_change(built) => changed,
-                () = interrupts.wait() => return Ok(()),
-            };
+    match filesystem::without_notifications(root) {
+        None => WatchMode::Notified,
+        Some(kind) => {
+            let every = POLL_INTERVAL.as_millis();
+            report.warn(&format!(
+                "the project is on {kind}, which does not tell of every change: looking for changes every {every} ms"
+            ));
+            WatchMode::Polling
         }
-    }
-
-    /// One turn; `None` when it was interrupted.
-    async fn turn(
-        &mut self,
-        settings: Option<Settings>,
-        changed: &[PathBuf],
-        interrupts: &Interrupts,
-    ) -> Result<Option<Outcome>, CommandError> {
-        self.report.building(changed)?;
-        let settings = match settings.map_or_else(|| self.reload(), Ok) {
-            Ok(settings) => settings,
-            Err(err) => return Ok(Some(Outcome::Misconfigured(err))),
-        };
-        cycle::turn(settings, &mut self.served, &self.report, interrupts, self.started).await
-    }
-
-    /// The configuration as it is now: it may be what changed.
-    fn reload(&self) -> Result<Settings, CommandError> {
-        let settings = load(self.args, &self.project, self.ui)?;
-        let wanted = *settings.address.value();
-        let listening = self.served.address();
-        if wanted.port() != 0 && wanted != listening {
-            self.report.warn(&format!("still listening on {listening}: a new address takes effect after a restart"));
-        }
-        Ok(settings)
-    }
-
-    /// Reports a failure; ends the program where waiting for a change makes no sense.
-    fn bear(&self, err: CommandError, fault: Fault) -> Result<(), CommandError> {
-        let serving = self.served.has_component();
-        let nobody_watches = !self.ui.is_interactive() && !serving;
-        if nobody_watches || (fault == Fault::Machine && !serving) {
-            return Err(err);
-        }
-        self.served.set_unavailable_message(&format!("there is no component yet: {err}"));
-        self.report.failed(&err, serving)
     }
 }

@@ -3,12 +3,18 @@
 use std::io;
 use std::net::SocketAddr;
 
-use wash_runtime::host::StartError;
-use wash_runtime::host::http::BindError;
+use wash_runtime::host::http::{BindError, TlsError};
+use wash_runtime::host::{ImportProblem, StartError};
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError, Sourced};
+use washlib_registry::PullError;
 
+use crate::artifacts::ArtifactError;
+use crate::dependencies::FetchError;
+use crate::images::ImageError;
+use crate::port_holder;
+use crate::ports::PortError;
 use crate::settings::SettingsError;
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {
@@ -25,11 +31,8 @@ pub(crate) fn config(err: ConfigError) -> CommandError {
 }
 
 pub(crate) fn settings(err: SettingsError) -> CommandError {
-    let hint = match &err {
-        SettingsError::Unsupported { .. } => "remove the keys, or comment them out",
-        SettingsError::Address { .. } => "an address is an IP address and a port; port 0 takes any free port",
-    };
-    CommandError::usage(err).hint(hint)
+    let hint = err.hint();
+    CommandError::usage(err).hint_if_some(hint)
 }
 
 pub(crate) fn build(err: BuildError) -> CommandError {
@@ -37,15 +40,60 @@ pub(crate) fn build(err: BuildError) -> CommandError {
     CommandError::failure(err).hint_if_some(hint)
 }
 
-/// Why the listener could not be opened.
+/// A component's file that cannot be read.
+pub(crate) fn artifact(err: ArtifactError) -> CommandError {
+    let hint = matches!(err, ArtifactError::Missing { .. }).then_some(
+        "the build command has to leave every file that dev.components and dev.service_file name, or somebody before it",
+    );
+    CommandError::failure(err).hint_if_some(hint)
+}
+
+/// WIT that cannot be fetched.
+pub(crate) fn fetch(err: FetchError) -> CommandError {
+    let hint = err.hint();
+    CommandError::failure(err).hint_if_some(hint)
+}
+
+/// An image that cannot be had.
+pub(crate) fn image(err: ImageError) -> CommandError {
+    let hint = match &err {
+        // What the registry's own tool says with flags, the configuration says with keys.
+        ImageError::Pull(PullError::Registry { source, .. }) => source.hint().map(|hint| {
+            hint.replace("`--insecure`", "`dev.allow_insecure_registries: true`")
+                .replace("`--ca-path`", "`oci.ca_paths`")
+        }),
+        ImageError::Pull(PullError::NotCached { reference, .. }) => Some(format!(
+            "`wash oci pull {reference}` puts it there; without `pullPolicy: never` it is pulled at the start"
+        )),
+        _ => None,
+    };
+    CommandError::failure(err).hint_if_some(hint)
+}
+
+/// Why the host could not be set up: mostly because it cannot listen.
 pub(crate) fn listen(err: anyhow::Error, address: &Sourced<SocketAddr>) -> CommandError {
+    if err.is::<TlsError>() {
+        return CommandError::usage(err.into_boxed_dyn_error());
+    }
+    if let Some(PortError { address, source, .. }) = err.downcast_ref() {
+        let holder = port_holder::find(*address).filter(|_| source.kind() == io::ErrorKind::AddrInUse);
+        let hint =
+            holder.map(|holder| format!("{holder} listens there: stop it, or change `publish` in dev.service_ports"));
+        return CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint);
+    }
     let kind = err.downcast_ref::<BindError>().map(|err| err.source.kind());
     let origin = address.origin();
     let hint = match kind {
-        Some(io::ErrorKind::AddrInUse) => Some(format!(
-            "another program listens there: stop it, or choose another port, as in `wash dev --address 127.0.0.1:0` \
-             (the address was set by {origin})"
-        )),
+        Some(io::ErrorKind::AddrInUse) => {
+            let holder = match port_holder::find(*address.value()) {
+                Some(holder) => format!("{holder} listens there"),
+                None => "another program listens there".to_owned(),
+            };
+            Some(format!(
+                "{holder}: stop it, or choose another port, as in `wash dev --address 127.0.0.1:0` (the address was set \
+                 by {origin})"
+            ))
+        }
         Some(io::ErrorKind::AddrNotAvailable) => {
             Some(format!("this machine has no such address (set by {origin}); 127.0.0.1 always exists"))
         }
@@ -55,16 +103,46 @@ pub(crate) fn listen(err: anyhow::Error, address: &Sourced<SocketAddr>) -> Comma
     CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
 }
 
-/// Why a component could not be put into service.
+/// Why a version could not be put into service.
 pub(crate) fn start(err: anyhow::Error) -> CommandError {
-    let hint = match err.downcast_ref::<StartError>() {
-        Some(StartError::NoHandler { .. }) => {
-            Some("`wash dev` serves HTTP: the component's world must export `wasi:http/incoming-handler@0.2.x`")
+    let hints = match err.downcast_ref::<StartError>() {
+        Some(StartError::NoHandler { exports }) => no_handler(exports),
+        Some(StartError::Imports { problems }) => problems.iter().filter_map(import).collect(),
+        Some(StartError::UnknownInterfaces { .. }) => {
+            vec!["remove the entry from dev.host_interfaces, or run the project on a host that provides it".to_owned()]
         }
-        Some(StartError::Imports { .. }) => {
-            Some("remove the import from wit/world.wit, or run the component on a host that provides it")
+        Some(StartError::ServiceExports { .. }) => {
+            vec!["a service is a program: it exports `wasi:cli/run`, as `fn main` of a Rust binary does".to_owned()]
         }
-        _ => None,
+        _ => Vec::new(),
     };
-    CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
+    hints.into_iter().fold(CommandError::failure(err.into_boxed_dyn_error()), CommandError::hint)
+}
+
+fn no_handler(exports: &[String]) -> Vec<String> {
+    let mut hints =
+        vec!["`wash dev` serves HTTP: the component's world must export `wasi:http/incoming-handler@0.2.x`".to_owned()];
+    if exports.iter().any(|export| export.starts_with("wasi:cli/run")) {
+        hints.insert(0, "`dev.service: true` in .wash/config.yaml runs this component as a service".to_owned());
+    }
+    hints
+}
+
+/// What to add, where something can be.
+fn import(problem: &ImportProblem) -> Option<String> {
+    match problem {
+        ImportProblem::Missing { interface, entry: Some(entry), .. } if entry.ends_with('}') => Some(format!(
+            "{interface} has to be asked for, because .wash/config.yaml lists other interfaces of its package: add to \
+             dev.host_interfaces: {entry}"
+        )),
+        ImportProblem::Missing { interface, .. } if interface.starts_with("wasi:") => Some(format!(
+            "this host has no {interface}: remove the import from wit/world.wit, or run the component on a host that \
+             provides it"
+        )),
+        ImportProblem::Missing { interface, .. } => Some(format!(
+            "add a component that exports {interface} to dev.components, or remove the import from wit/world.wit"
+        )),
+        ImportProblem::Ambiguous { .. } => Some("keep one of them in dev.components".to_owned()),
+        _ => None,
+    }
 }

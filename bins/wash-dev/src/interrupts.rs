@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use washlib_cli::CommandError;
 
 /// SIGINT, SIGTERM and SIGHUP as one event that can be awaited again and again.
+#[derive(Clone)]
 pub(crate) struct Interrupts {
     received: Arc<Notify>,
 }
@@ -27,6 +28,11 @@ impl Interrupts {
             });
         }
         Ok(Self { received })
+    }
+
+    /// Does what a signal would.
+    pub(crate) fn interrupt(&self) {
+        self.received.notify_one();
     }
 
     /// Waits for the next one; one that has come since the last call counts.

@@ -3,7 +3,7 @@
 //! Nothing tells a build's own writes from a person's edits but that they come again with every build. To take an edit
 //! for a write would lose it, so doubt is settled by one more build, at a moment when nobody is typing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// How many builds in a row may be caused at once by what changed during the one before.
@@ -12,6 +12,12 @@ const AT_ONCE: usize = 2;
 /// How many builds in a row may be caused by files that did not change during each of them.
 const AT_MOST: usize = 6;
 
+/// How often in a row the same file may end a build that is running.
+const INTERRUPTS_BY_ONE: usize = 2;
+
+/// How often in a row any file may.
+const INTERRUPTS: usize = 5;
+
 /// The builds since the last change that came between builds.
 #[derive(Debug, Default)]
 pub(crate) struct OwnWrites {
@@ -19,6 +25,9 @@ pub(crate) struct OwnWrites {
     in_a_row: usize,
     /// What changed during every one of them.
     always: BTreeSet<PathBuf>,
+    /// How often in a row each file has ended a build.
+    interrupts: BTreeMap<PathBuf, usize>,
+    interrupted: usize,
 }
 
 /// What follows from the files that changed during a build.
@@ -33,8 +42,13 @@ pub(crate) enum AfterBuild {
 }
 
 impl OwnWrites {
+    /// Judges what changed during a build, if there was one.
+    pub(crate) fn judge_if(&mut self, built: bool, changed: Vec<PathBuf>) -> AfterBuild {
+        if built { self.judge(changed) } else { AfterBuild::Build(changed) }
+    }
+
     /// Judges what changed during a build.
-    pub(crate) fn judge(&mut self, changed: Vec<PathBuf>) -> AfterBuild {
+    fn judge(&mut self, changed: Vec<PathBuf>) -> AfterBuild {
         if changed.is_empty() {
             self.forget();
             return AfterBuild::Build(changed);
@@ -57,6 +71,23 @@ impl OwnWrites {
             AfterBuild::Ignore(self.always.iter().cloned().collect())
         } else {
             AfterBuild::Build(others)
+        }
+    }
+
+    /// Whether what has changed during a build is a reason to end it and to begin again. A build that itself writes the
+    /// files must get to its end nevertheless.
+    pub(crate) fn may_interrupt(&self, changed: &[PathBuf]) -> bool {
+        let is_new = |file: &PathBuf| {
+            !self.always.contains(file) && self.interrupts.get(file).is_none_or(|count| *count < INTERRUPTS_BY_ONE)
+        };
+        self.interrupted < INTERRUPTS && changed.iter().any(is_new)
+    }
+
+    /// Takes note of a build that was ended because of these files.
+    pub(crate) fn interrupted(&mut self, changed: &[PathBuf]) {
+        self.interrupted += 1;
+        for file in changed {
+            *self.interrupts.entry(file.clone()).or_default() += 1;
         }
     }
 
@@ -96,6 +127,28 @@ mod tests {
         }
         assert_eq!(own_writes.judge(Vec::new()), AfterBuild::Build(Vec::new()));
         assert_eq!(own_writes.judge(files(&["lib"])), AfterBuild::Build(files(&["lib"])));
+    }
+
+    #[test]
+    fn a_build_that_writes_sources_gets_to_its_end() {
+        let mut own_writes = OwnWrites::default();
+        for count in 0.. {
+            if !own_writes.may_interrupt(&files(&["gen"])) {
+                assert_eq!(count, INTERRUPTS_BY_ONE);
+                break;
+            }
+            own_writes.interrupted(&files(&["gen"]));
+        }
+        // Somebody edits something else meanwhile.
+        assert!(own_writes.may_interrupt(&files(&["gen", "lib"])));
+        let mut number = 0;
+        while own_writes.may_interrupt(&files(&[&number.to_string()])) {
+            own_writes.interrupted(&files(&[&number.to_string()]));
+            number += 1;
+        }
+        assert_eq!(number, INTERRUPTS - INTERRUPTS_BY_ONE);
+        own_writes.forget();
+        assert!(own_writes.may_interrupt(&files(&["gen"])));
     }
 
     #[test]

@@ -84,12 +84,9 @@ pub(crate) fn directory(place: &CacheDir) -> Result<PathBuf, CommandError> {
     }
 }
 
-/// `wash/code` in the user's cache folder; none where nobody knows that.
+/// Where all tools keep compiled code; none where nobody knows that.
 pub(crate) fn default_directory() -> Option<PathBuf> {
-    // As the XDG specification says, a relative path counts as none.
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(caches.join("wash/code"))
+    washlib_workload::code_cache_directory(|name| env::var_os(name))
 }
 
 /// Opens a cache that is there; looking after one makes none.

@@ -10,13 +10,15 @@ use wash_runtime::host::invoke::InvokeError;
 use wash_runtime::oci::ImageError;
 use wash_runtime::oci::client::PullError;
 use wash_runtime::plugin::wasmcloud_postgres::PostgresError;
+use wash_runtime::standalone::Names;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError};
+use washlib_workload::{ResourceError, ValueError};
 
 use crate::documents::DocumentError;
 use crate::options::OptionError;
-use crate::source::{Names, SourceError};
+use crate::source::SourceError;
 use crate::telemetry::TelemetryError;
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {
@@ -29,6 +31,15 @@ pub(crate) fn discover(err: DiscoverError) -> CommandError {
 
 pub(crate) fn config(err: ConfigError) -> CommandError {
     let hint = err.hint();
+    CommandError::usage(err).hint_if_some(hint)
+}
+
+/// What a project's configuration gives to its component and cannot be had.
+pub(crate) fn resources(err: ResourceError) -> CommandError {
+    let hint = match &err {
+        ResourceError::Environment { source, .. } => ValueError::hint(source),
+        _ => None,
+    };
     CommandError::usage(err).hint_if_some(hint)
 }
 

@@ -2,25 +2,14 @@
 //!
 //! What the component imports is what it asks for, so the entries of `host_interfaces` are written from that.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashMap;
 
 use bytes::Bytes;
+use wash_runtime::standalone::{self, Names, Package, dns_label};
 use wash_runtime::types::{Component, LocalResources, Workload, WorkloadStartRequest};
-use wash_runtime::wit::WitInterface;
 
 use crate::options::{Backends, ComponentSettings};
-use crate::source::{Names, dns_label};
 use crate::startable::{ComponentOrigin, ComponentOrigins, Reading, Startable};
-
-/// Packages whose interfaces a host provides only to those who ask.
-const ASKED_FOR: [(&str, &str); 6] = [
-    ("wasi", "blobstore"),
-    ("wasi", "config"),
-    ("wasi", "http"),
-    ("wasi", "keyvalue"),
-    ("wasi", "logging"),
-    ("wasmcloud", "messaging"),
-];
 
 /// A component by itself.
 #[derive(Debug)]
@@ -65,7 +54,7 @@ impl LoneComponent {
             namespace: "default".to_owned(),
             name: name.clone(),
             components: vec![component],
-            host_interfaces: host_interfaces(&names, settings, backends),
+            host_interfaces: standalone::host_interfaces([&names], |package| config(package, settings, backends)),
             volumes: settings.volumes.clone(),
             ..Workload::default()
         };
@@ -73,34 +62,11 @@ impl LoneComponent {
     }
 }
 
-fn host_interfaces(names: &Names, settings: &ComponentSettings, backends: &Backends) -> Vec<WitInterface> {
-    let mut packages: BTreeMap<(&str, &str), HashSet<String>> = BTreeMap::new();
-    for name in names.imports.iter().chain(&names.exports) {
-        let Some((package, interface)) = asked_for(name) else { continue };
-        packages.entry(package).or_default().insert(interface.to_owned());
+fn config((namespace, package): Package, settings: &ComponentSettings, backends: &Backends) -> HashMap<String, String> {
+    match (namespace, package) {
+        ("wasi", "http") => settings.http.clone().into_iter().collect(),
+        package => backends.get(&package).cloned().unwrap_or_default().into_iter().collect(),
     }
-    let entry = |((namespace, package), interfaces)| WitInterface {
-        namespace: String::from(namespace),
-        package: String::from(package),
-        interfaces,
-        // Whatever version the component was built for.
-        version: None,
-        config: match (namespace, package) {
-            ("wasi", "http") => settings.http.clone().into_iter().collect(),
-            package => backends.get(&package).cloned().unwrap_or_default().into_iter().collect(),
-        },
-        name: None,
-    };
-    packages.into_iter().map(entry).collect()
-}
-
-/// The package and the interface of a name such as `wasi:keyvalue/store@0.2.0`, if it has to be asked for.
-fn asked_for(name: &str) -> Option<((&'static str, &'static str), &str)> {
-    let path = name.split('@').next()?;
-    let (package, interface) = path.split_once('/')?;
-    let (namespace, package) = package.split_once(':')?;
-    let known = ASKED_FOR.into_iter().find(|known| *known == (namespace, package))?;
-    Some((known, interface))
 }
 
 #[cfg(test)]
@@ -126,7 +92,7 @@ mod tests {
             ..ComponentSettings::default()
         };
         let backends = [(("wasi", "keyvalue"), [("backend".to_owned(), "in-memory".to_owned())].into())].into();
-        let entries = host_interfaces(&names, &settings, &backends);
+        let entries = standalone::host_interfaces([&names], |package| config(package, &settings, &backends));
         let texts: Vec<_> = entries.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["wasi:http/incoming-handler", "wasi:keyvalue/atomics,store"]);
         assert_eq!(entries[0].config["request-timeout"], "5s");

@@ -11,7 +11,6 @@ mod images;
 mod interrupts;
 mod lone;
 mod options;
-mod plugins;
 mod project;
 mod report;
 mod routing;

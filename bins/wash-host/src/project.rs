@@ -8,7 +8,8 @@ use thiserror::Error;
 use wash_runtime::types::LocalResources;
 use washlib_build::{BuildError, BuildRequest, CancelToken, Purpose};
 use washlib_cli::{CommandError, GlobalArgs};
-use washlib_config::{Config, Origin, Project, Sources, Workload};
+use washlib_config::{Config, Origin, Project, Sources};
+use washlib_workload::{Granted, Resources};
 
 use crate::command_error;
 use crate::lone::LoneComponent;
@@ -62,10 +63,15 @@ impl Prepared {
         if !keys.is_empty() {
             return Err(CommandError::usage(Unsupported { keys }).hint("remove the keys, or comment them out"));
         }
+        let mut resources = Resources::new(&project, config, &environment);
+        let granted = resources.of_workload().map_err(command_error::resources)?;
+        for warning in resources.finish().1 {
+            report.warn(&warning.to_string())?;
+        }
         Ok(Self {
             name: project.name().to_owned(),
             build: BuildRequest::new(&project, config, Purpose::Release),
-            resources: config.workload.as_ref().map(resources).unwrap_or_default(),
+            resources: local(granted),
         })
     }
 
@@ -100,27 +106,10 @@ fn build_error(err: BuildError) -> CommandError {
 
 fn unsupported_keys(config: &Config) -> Vec<(String, Origin)> {
     let refused = |key: &str| key.starts_with("workload.") && !SUPPORTED.contains(&key);
-    let mut keys: Vec<_> = config.set_keys().into_iter().filter(|(key, _)| refused(key)).collect();
-    let Some(workload) = &config.workload else { return keys };
-    let environment = &workload.environment;
-    for (key, references) in [("configFrom", &environment.config_from), ("secretFrom", &environment.secret_from)] {
-        if let Some(references) = references {
-            keys.push((format!("workload.environment.{key}"), references.origin().clone()));
-        }
-    }
-    // To the host an empty list means every host; in a project's configuration it means none.
-    if let Some(hosts) = workload.allowed_hosts.as_ref().filter(|hosts| hosts.value().is_empty()) {
-        keys.push(("an empty workload.allowedHosts".to_owned(), hosts.origin().clone()));
-    }
-    keys
+    config.set_keys().into_iter().filter(|(key, _)| refused(key)).collect()
 }
 
-fn resources(workload: &Workload) -> LocalResources {
-    let environment = &workload.environment.config;
-    LocalResources {
-        environment: environment.iter().map(|(name, value)| (name.clone(), value.value().clone())).collect(),
-        config: workload.config.iter().map(|(name, value)| (name.clone(), value.value().clone())).collect(),
-        allowed_hosts: workload.allowed_hosts.as_ref().map(|hosts| hosts.value().clone()).unwrap_or_default(),
-        ..LocalResources::default()
-    }
+fn local(granted: Granted) -> LocalResources {
+    let Granted { environment, config, allowed_hosts } = granted;
+    LocalResources { environment, config, allowed_hosts, ..LocalResources::default() }
 }

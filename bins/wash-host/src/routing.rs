@@ -2,10 +2,10 @@
 //!
 //! Decides by what the workloads ask for; the router of the host does the routing.
 
+use wash_runtime::standalone::Names;
 use wash_runtime::types::WorkloadStartRequest;
 use wash_runtime::wit::WitInterface;
 
-use crate::source::Names;
 use crate::startable::Startable;
 
 /// The key of a `wasi:http` entry's settings that says what host it answers for.

@@ -11,6 +11,7 @@ use wash_runtime::engine::code_cache::CodeCache;
 use wash_runtime::host::http::TlsConfig;
 use wash_runtime::host::lazy::LazyLimits;
 use wash_runtime::oci::client::Reference;
+use wash_runtime::standalone::{Names, StandardStorage};
 use wash_runtime::types::{LocalResources, Volume, VolumeType};
 use washlib_build::CancelToken;
 use washlib_cli::{CommandError, GlobalArgs, Ui};
@@ -23,12 +24,11 @@ use crate::images;
 use crate::interrupts::Interrupts;
 use crate::lone::LoneComponent;
 use crate::options::{self, Backends, ComponentSettings, OptionError};
-use crate::plugins::StorageRoots;
 use crate::project::{Freshness, Prepared};
 use crate::report::Report;
 use crate::routing;
 use crate::serve::{self, Plan};
-use crate::source::{self, Names, Source};
+use crate::source::{self, Source};
 use crate::startable::{ComponentOrigin, Reading, Startable};
 use crate::telemetry::Telemetry;
 
@@ -82,17 +82,19 @@ async fn run_until_the_end(
     }
     let mut host_path_roots: Vec<_> = settings.volumes.iter().filter_map(host_path).collect();
     host_path_roots.extend(args.documents.allow_host_path.iter().cloned());
+    let documents = &args.documents.allow_host_path;
+    let storage_roots =
+        |package| options::root_of(&backends, package).into_iter().chain(documents.iter().cloned()).collect();
     let plan = Plan {
         http_addr: args.listening.http_addr,
         host_name: args.host.host_name.clone(),
         drain_timeout,
         host_path_roots,
-        storage_roots: StorageRoots {
-            keyvalue: options::root_of(&backends, "keyvalue"),
-            blobstore: options::root_of(&backends, "blobstore"),
-            documents: args.documents.allow_host_path.clone(),
+        storage: StandardStorage {
+            keyvalue: storage_roots("keyvalue"),
+            blobstore: storage_roots("blobstore"),
+            postgres: options::postgres(&args.host, |name| env::var_os(name)).map_err(command_error::option)?,
         },
-        postgres: options::postgres(&args.host, |name| env::var_os(name)).map_err(command_error::option)?,
         tls: tls(&args.listening),
         admin_addr: args.listening.admin_addr,
         max_instances: args.host.max_instances,

@@ -16,7 +16,7 @@ use wash_runtime::host::events::HostEvent;
 use wash_runtime::host::http::{DynamicRouter, HttpServer, TlsConfig};
 use wash_runtime::host::lazy::{LazyLimits, Registration};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder};
-use wash_runtime::plugin::wasmcloud_postgres::Postgres;
+use wash_runtime::standalone::{StandardStorage, with_standard_plugins};
 use wash_runtime::types::WorkloadStartRequest;
 use washlib_cli::CommandError;
 
@@ -24,7 +24,6 @@ use crate::admin::{Admin, Phase};
 use crate::command_error;
 use crate::guest_output;
 use crate::interrupts::Interrupts;
-use crate::plugins::{self, StorageRoots};
 use crate::report::Report;
 use crate::routing::Routed;
 use crate::startable::Startable;
@@ -37,10 +36,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) drain_timeout: Duration,
     /// Directories that workloads may mount.
     pub(crate) host_path_roots: Vec<PathBuf>,
-    /// Directories that storage may be in.
-    pub(crate) storage_roots: StorageRoots,
-    /// Where storage may be, too.
-    pub(crate) postgres: Option<Postgres>,
+    /// Where storage may be.
+    pub(crate) storage: StandardStorage,
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) admin_addr: Option<SocketAddr>,
     pub(crate) max_instances: Option<u32>,
@@ -72,7 +69,7 @@ impl Plan<'_> {
             None => builder,
         };
         let builder = self.host_path_roots.iter().fold(builder, HostBuilder::with_host_path_root);
-        plugins::add(builder, &self.storage_roots, self.postgres.as_ref())
+        with_standard_plugins(builder, &self.storage).map_err(command_error::host)
     }
 }
 

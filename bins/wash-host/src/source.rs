@@ -1,6 +1,6 @@
 //! What a SOURCE on the command line is: a component, a project, a file of documents, or a reference in a registry.
 //!
-//! Tells them apart and reads a component's names; builds and starts nothing.
+//! Tells them apart; builds and starts nothing.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,6 @@ use thiserror::Error;
 use wash_runtime::oci::client::{Reference, ReferenceError};
 use washlib_component::InvalidError;
 use washlib_config::Project;
-use wasmparser::{Parser, Payload};
 
 use crate::startable::documents_in;
 
@@ -114,50 +113,6 @@ pub(crate) fn read_component(path: &Path) -> Result<Bytes, SourceError> {
     fs_err::read(path).map(Bytes::from).map_err(SourceError::Read)
 }
 
-/// What a component's outermost level imports and exports.
-#[derive(Debug, Default, Eq, PartialEq)]
-pub(crate) struct Names {
-    pub(crate) imports: Vec<String>,
-    pub(crate) exports: Vec<String>,
-}
-
-impl Names {
-    /// Reads as far as the bytes are in order; the engine judges the rest.
-    pub(crate) fn read(bytes: &[u8]) -> Self {
-        let mut names = Self::default();
-        let mut depth = 0_usize;
-        for payload in Parser::new(0).parse_all(bytes) {
-            match payload {
-                Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
-                Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
-                Ok(Payload::ComponentImportSection(section)) if depth == 0 => {
-                    names.imports.extend(section.into_iter().flatten().map(|import| import.name.name.to_owned()));
-                }
-                Ok(Payload::ComponentExportSection(section)) if depth == 0 => {
-                    names.exports.extend(section.into_iter().flatten().map(|export| export.name.name.to_owned()));
-                }
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-        names
-    }
-
-    /// Whether it answers HTTP requests.
-    pub(crate) fn is_http_handler(&self) -> bool {
-        let handlers = ["wasi:http/incoming-handler", "wasi:http/handler"];
-        self.exports.iter().any(|export| export.split('@').next().is_some_and(|path| handlers.contains(&path)))
-    }
-}
-
-/// A name of lower-case letters, digits and hyphens that is like this one.
-pub(crate) fn dns_label(name: &str) -> String {
-    let plain = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
-    let label: String = plain.skip_while(|c| *c == '-').take(63).collect();
-    let label = label.trim_end_matches('-');
-    if label.is_empty() { "component".to_owned() } else { label.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -165,38 +120,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_names_of_the_outermost_component() {
-        let component = wat::parse_str(
-            r#"(component
-                (import "wasi:keyvalue/store@0.2.0-draft" (instance))
-                (component (import "inner" (func)) (export "inner-too" (func 0)))
-                (core module (import "a" "b" (func)) (export "c" (func 0)))
-                (instance $handler)
-                (export "wasi:http/incoming-handler@0.2.4" (instance $handler)))"#,
-        )
-        .unwrap();
-        let names = Names::read(&component);
-        assert_eq!(names.imports, ["wasi:keyvalue/store@0.2.0-draft"]);
-        assert_eq!(names.exports, ["wasi:http/incoming-handler@0.2.4"]);
-        assert!(names.is_http_handler());
-        for end in 0..component.len() {
-            _ = Names::read(&component[..end]);
-        }
-        assert_eq!(Names::read(b"text"), Names::default());
-    }
-
-    #[test]
     fn what_is_no_file_may_be_a_reference() {
         assert!(matches!(Source::find(Path::new("ghcr.io/me/hello:1")), Ok(Source::Registry(_))));
         assert!(matches!(Source::find(Path::new("ghcr.io/Me/hello:1")), Err(SourceError::Reference { .. })));
         assert!(matches!(Source::find(Path::new("ghcr.io/me/hello.wasm")), Err(SourceError::NotFound { .. })));
-    }
-
-    #[test]
-    fn makes_labels() {
-        for (name, label) in [("Hello World", "hello-world"), ("_x_", "x"), ("", "component"), ("ä", "component")] {
-            assert_eq!(dns_label(name), label);
-        }
-        assert_eq!(dns_label(&"a".repeat(100)).len(), 63);
     }
 }

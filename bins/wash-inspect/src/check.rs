@@ -174,7 +174,7 @@ fn wit(args: &Check, world: &str, place: &Place<'_>, ui: &Ui) -> Result<Source, 
         None => {
             let folder = source::project_wit(place).ok_or_else(|| command_error::no_wit_folder(world))?;
             let name = folder.display().to_string();
-            let decoded = source::wit_folder(&folder)
+            let decoded = source::wit_folder(&folder, place.features)
                 .map_err(|source| command_error::source(source::SourceError::Wit { path: folder.clone(), source }))?;
             Ok(Source { name, path: None, content: Content::Wit(Box::new(decoded)) })
         }

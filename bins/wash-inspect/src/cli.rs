@@ -14,8 +14,9 @@ use washlib_cli::GlobalArgs;
 /// all that is known.
 ///
 /// REF is a file, `-` for standard input, a project's folder (its component, which is built if there is none), a folder of
-/// WIT, or a reference in a registry; without it, the project that this folder belongs to. Modules and providers of
-/// wasmCloud 1.x show their claims, and whether the signature verifies. Nothing that is read is run.
+/// WIT, a reference in a registry, or a published package (`wasi:http@0.2.0`; the newest without a version); without it,
+/// the project that this folder belongs to. Modules and providers of wasmCloud 1.x show their claims, and whether the
+/// signature verifies. Nothing that is read is run.
 #[derive(Debug, Parser)]
 #[command(
     name = "wash-inspect",
@@ -26,7 +27,7 @@ use washlib_cli::GlobalArgs;
     after_help = AFTER_HELP
 )]
 pub(crate) struct Inspect {
-    /// What to look at: a file, `-`, a project's folder, a folder of WIT, or a reference [default: this project]
+    /// What to look at: a file, `-`, a project's folder, a folder of WIT, a reference, or a package [default: this project]
     #[arg(value_name = "REF")]
     pub(crate) reference: Option<String>,
 
@@ -66,8 +67,8 @@ pub(crate) enum InspectCommand {
 ///
 /// Lists interfaces, functions and types that were added, removed or changed, with both signatures, and gives a verdict:
 /// patch, minor or breaking, for callers (of a component: whoever calls its exports; of a package or world: components
-/// that were written against it) and for hosts (whoever provides its imports). Files, projects, folders of WIT and
-/// references mix freely.
+/// that were written against it) and for hosts (whoever provides its imports). Files, projects, folders of WIT, references
+/// and published packages mix freely.
 #[derive(Args, Debug)]
 #[command(after_help = DIFF_AFTER_HELP)]
 pub(crate) struct Diff {
@@ -103,7 +104,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "WORLD")]
     pub(crate) world: Option<String>,
 
-    /// Where the world is defined: a folder of WIT, a file or a reference [default: the project's WIT folder]
+    /// Where the world is defined: a folder of WIT, a file, a reference or a package [default: the project's WIT folder]
     #[arg(long, value_name = "REF", requires = "world")]
     pub(crate) wit: Option<String>,
 
@@ -312,6 +313,7 @@ const DIFF_AFTER_HELP: &str = "\
 Examples:
   wash inspect diff old.wasm new.wasm
   wash inspect diff wit-before/ wit/ --world proxy
+  wash inspect diff wasi:http@0.2.0 wasi:http@0.2.12
   wash inspect diff -o json old.wasm . | jq .data.verdict
 
 Exit status:

@@ -6,7 +6,7 @@ use washlib_component::{Decoded, outline};
 use crate::artifact::{Artifact, recognize};
 use crate::cli::{Inspect, InspectCommand};
 use crate::output::{Description, Problem, WatData};
-use crate::source::{self, Place, Source, Transport};
+use crate::source::{self, Features, Place, Source, Transport};
 use crate::{check, command_error, dependencies, describe, diff, graph, metadata, print, size, strip, summary};
 
 impl Tool for Inspect {
@@ -17,7 +17,11 @@ impl Tool for Inspect {
 
 /// The body of `main`.
 pub(crate) fn inspect(args: Inspect, ui: &Ui) -> Result<(), CommandError> {
-    let place = &Place { global: &args.global, registries: transport(&args) };
+    let features = match &args.command {
+        Some(InspectCommand::Diff(_)) => Features::All,
+        _ => Features::Stable,
+    };
+    let place = &Place { global: &args.global, registries: transport(&args), features };
     let Some(command) = &args.command else { return show(&args, place, ui) };
     if args.reference.is_some() || args.summary || args.wit {
         return Err(command_error::misplaced());

@@ -9,6 +9,7 @@ use washlib_cli::CommandError;
 use washlib_component::{CompareError, DecodeError, InvalidError, Stopped, UnrecognizedError};
 use washlib_config::{ConfigError, DiscoverError};
 use washlib_registry::{PullError, Reference};
+use washlib_wit::PackageId;
 
 use crate::archive::ArchiveError;
 use crate::host_profile::ProfileError;
@@ -43,6 +44,20 @@ pub(crate) fn pull(err: PullError) -> CommandError {
         _ => None,
     };
     CommandError::failure(err).hint_if_some(hint)
+}
+
+pub(crate) fn package(package: &PackageId, err: washlib_wit::SourceError) -> CommandError {
+    use washlib_wit::SourceError as E;
+    let hint = match &err {
+        E::Interrupted => return CommandError::interrupted(),
+        // What helps a project that fetches does not help here.
+        E::Unreachable { .. } | E::Offline { .. } => None,
+        E::NoRegistry { namespace } => Some(format!(
+            "if it is a file, there is none here; a registry for `{namespace}` is named in `wit.registries` of .wash/config.yaml"
+        )),
+        err => err.hint(),
+    };
+    about(&package.to_string(), "the package cannot be had", err).hint_if_some(hint)
 }
 
 pub(crate) fn cached(reference: &Reference, err: io::Error) -> CommandError {

@@ -14,6 +14,7 @@ mod graph;
 mod host_profile;
 mod metadata;
 mod output;
+mod package;
 mod print;
 mod registry;
 mod sbom;

@@ -5,7 +5,6 @@
 use std::env;
 
 use washlib_cli::{CommandError, Ui};
-use washlib_config::Project;
 use washlib_registry::{
     Cancellation, Client, PullOptions, Reference, Settings, Unwatched, configuration, pull_component_blocking,
 };
@@ -34,8 +33,7 @@ pub(crate) fn pull(reference: &str, place: &Place<'_>, ui: &Ui) -> Result<Vec<u8
 
 /// The settings of the project around the start folder, or of the user alone.
 fn settings(place: &Place<'_>, ui: &Ui) -> Result<Settings, CommandError> {
-    let start = place.global.start_dir().map_err(CommandError::usage)?;
-    let project = Project::discover(&start).or_else(|_| Project::open(&start)).map_err(command_error::discover)?;
+    let project = source::surroundings(place)?;
     let config = source::configuration(&project, place, ui)?;
     let environment = env::vars_os().collect();
     let place = configuration::Place { root: project.root(), environment: &environment };

@@ -1,5 +1,5 @@
-//! What a REF on the command line is, and how its bytes are read: a file, standard input, a project, a folder of WIT, or a
-//! reference in a registry.
+//! What a REF on the command line is, and how its bytes are read: a file, standard input, a project, a folder of WIT, a
+//! reference in a registry, or the name of a published package.
 //!
 //! The only module that opens anything to read. Looks into no bytes.
 
@@ -13,9 +13,10 @@ use washlib_cli::{CommandError, GlobalArgs, Ui};
 use washlib_component::{Decoded, InvalidError, LimitError, Root, check_bounds, check_wit_nesting, guarded};
 use washlib_config::{Config, Project, Sources};
 use washlib_registry::Reference;
+use washlib_wit::PackageId;
 use wit_parser::Resolve;
 
-use crate::{command_error, registry};
+use crate::{command_error, package, registry};
 
 /// The largest file that is read, in bytes: what a module may be at most.
 const MAX_SIZE: u64 = 1 << 30;
@@ -24,6 +25,16 @@ const MAX_SIZE: u64 = 1 << 30;
 pub(crate) struct Place<'a> {
     pub(crate) global: &'a GlobalArgs,
     pub(crate) registries: Transport,
+    pub(crate) features: Features,
+}
+
+/// What of a folder of WIT counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Features {
+    /// What is stable, as for `wasm-tools component wit`.
+    Stable,
+    /// All of it, as in a published package.
+    All,
 }
 
 /// How a registry is spoken to.
@@ -104,6 +115,10 @@ pub(crate) fn read(reference: Option<&str>, place: &Place<'_>, ui: &Ui) -> Resul
                 let bytes = registry::pull(reference, place, ui)?;
                 return Ok(Source { name: reference.to_owned(), path: None, content: Content::Bytes(bytes) });
             }
+            if let Ok(named) = reference.parse::<PackageId>() {
+                let (package, bytes) = package::fetch(&named, place, ui)?;
+                return Ok(Source { name: package.to_string(), path: None, content: Content::Bytes(bytes) });
+            }
             Err(command_error::source(SourceError::NotFound { path: PathBuf::from(reference) }))
         }
         Err(source) => Err(command_error::source(SourceError::Read { name: reference.to_owned(), source })),
@@ -139,7 +154,7 @@ fn folder(reference: &str, path: &Path, place: &Place<'_>, ui: &Ui) -> Result<So
     let is_project =
         Project::discover(path).is_ok_and(|project| path.canonicalize().is_ok_and(|path| path == project.root()));
     if !is_project && holds_wit(path) {
-        let decoded = wit_folder(path)
+        let decoded = wit_folder(path, place.features)
             .map_err(|source| command_error::source(SourceError::Wit { path: PathBuf::from(reference), source }))?;
         return Ok(Source { name: reference.to_owned(), path: None, content: Content::Wit(Box::new(decoded)) });
     }
@@ -152,7 +167,7 @@ fn holds_wit(folder: &Path) -> bool {
 }
 
 /// A folder of WIT with what it depends on in `deps`.
-pub(crate) fn wit_folder(folder: &Path) -> Result<Decoded, WitError> {
+pub(crate) fn wit_folder(folder: &Path, features: Features) -> Result<Decoded, WitError> {
     check_folder(folder)?;
     let deps = folder.join("deps");
     if deps.is_dir() {
@@ -164,7 +179,7 @@ pub(crate) fn wit_folder(folder: &Path) -> Result<Decoded, WitError> {
         }
     }
     guarded(|| {
-        let mut resolve = Resolve::default();
+        let mut resolve = Resolve { all_features: features == Features::All, ..Resolve::default() };
         match resolve.push_dir(folder) {
             Ok((package, _)) => Ok(Decoded { resolve, root: Root::Package(package) }),
             Err(err) => Err(WitError::Malformed(resolve.render_error(&err))),
@@ -207,6 +222,12 @@ fn project(folder: &Path, place: &Place<'_>, ui: &Ui) -> Result<Source, CommandE
 pub(crate) fn project_wit(place: &Place<'_>) -> Option<PathBuf> {
     let project = Project::discover(&place.global.start_dir().ok()?).ok()?;
     Some(project.root().join("wit")).filter(|folder| holds_wit(folder))
+}
+
+/// The project around the start folder, or that folder as one that has nothing configured.
+pub(crate) fn surroundings(place: &Place<'_>) -> Result<Project, CommandError> {
+    let start = place.global.start_dir().map_err(CommandError::usage)?;
+    Project::discover(&start).or_else(|_| Project::open(&start)).map_err(command_error::discover)
 }
 
 pub(crate) fn configuration(project: &Project, place: &Place<'_>, ui: &Ui) -> Result<Config, CommandError> {

@@ -4,8 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use tempfile::NamedTempFile;
 use thiserror::Error;
+
+/// Bytes that are written at a time.
+const CHUNK: usize = 256 << 10;
 
 /// Why a file was not written. What stood there before still does.
 #[derive(Debug, Error)]
@@ -19,24 +24,59 @@ pub(crate) enum OutputError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// Writes what `content` gives, beside the file first.
-pub(crate) fn write(path: &Path, mut content: impl Read) -> Result<u64, OutputError> {
-    if path.is_dir() {
-        return Err(OutputError::Folder(path.to_owned()));
+/// A file on its way: beside its place until it is whole, and removed when it is dropped before.
+#[derive(Debug)]
+pub(crate) struct OutputFile {
+    /// As it was named.
+    path: PathBuf,
+    /// Where it will stand. A link stays one.
+    target: PathBuf,
+    temporary: NamedTempFile,
+}
+
+impl OutputFile {
+    /// An empty one.
+    pub(crate) fn create(path: &Path) -> Result<Self, OutputError> {
+        if path.is_dir() {
+            return Err(OutputError::Folder(path.to_owned()));
+        }
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let temporary = tempfile::Builder::new()
+            .prefix(".wash-oci-")
+            .permissions(fs::Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|source| OutputError::Write { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), target, temporary })
     }
-    let failed = |source| OutputError::Write { path: path.to_owned(), source };
-    // A link stays one.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".wash-oci-")
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    let length = io::copy(&mut content, temporary.as_file_mut()).map_err(failed)?;
-    temporary.as_file().sync_data().map_err(failed)?;
-    temporary.persist(&target).map_err(|err| failed(err.error))?;
-    Ok(length)
+
+    /// A handle for who fills it.
+    pub(crate) fn share(&self) -> Result<Arc<File>, OutputError> {
+        self.temporary.as_file().try_clone().map(Arc::new).map_err(|source| self.failed(source))
+    }
+
+    /// Writes what `content` gives.
+    pub(crate) fn fill(&mut self, mut content: impl Read) -> Result<(), OutputError> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let read = content.read(&mut buffer).map_err(|source| self.failed(source))?;
+            if read == 0 {
+                return Ok(());
+            }
+            self.temporary.write_all(&buffer[..read]).map_err(|source| self.failed(source))?;
+        }
+    }
+
+    /// Puts it into its place, in the place of what was there. It is not synced, which would take longer than all the
+    /// rest: what a power failure may damage can be pulled again.
+    pub(crate) fn publish(self) -> Result<(), OutputError> {
+        let Self { path, target, temporary } = self;
+        temporary.persist(&target).map(drop).map_err(|err| OutputError::Write { path, source: err.error })
+    }
+
+    fn failed(&self, source: io::Error) -> OutputError {
+        OutputError::Write { path: self.path.clone(), source }
+    }
 }
 
 /// Writes a new file for its owner alone; an error where there is one already.

@@ -10,8 +10,9 @@ use washlib_registry::{
 };
 
 use crate::cli::{Policy, Pull};
+use crate::output_file::OutputFile;
 use crate::session::Session;
-use crate::{command_error, endpoint, output_file};
+use crate::{command_error, endpoint};
 
 /// What `-o json` returns; the first fields are the public wash's.
 #[derive(Debug, Serialize)]
@@ -40,7 +41,12 @@ pub(crate) fn pull(args: &Pull, global: &GlobalArgs, ui: &Ui) -> Result<(), Comm
     if to_stdout && ui.is_json() {
         return Err(command_error::two_results());
     }
-    let options = options(args)?;
+    let mut options = options(args)?;
+    // Where a download is to be expected, nothing stands beside the file while it lasts.
+    let may_be_cached = reference.digest().is_some() || options.policy != PullPolicy::Always;
+    let create = || OutputFile::create(&args.path).map_err(command_error::output);
+    let early = (may_be_cached && !to_stdout).then(create).transpose()?;
+    options.copy = early.as_ref().map(OutputFile::share).transpose().map_err(command_error::output)?;
     let session = Session::begin(global, &args.registry, &[reference.repository().registry()], ui)?;
     ui.status("Pulling", &reference.to_string());
     let pulled = session.run(async {
@@ -53,7 +59,11 @@ pub(crate) fn pull(args: &Pull, global: &GlobalArgs, ui: &Ui) -> Result<(), Comm
         io::copy(&mut pulled.reader(), &mut io::stdout().lock())?;
         return Ok(());
     }
-    output_file::write(&args.path, pulled.reader()).map_err(command_error::output)?;
+    let mut output = early.map_or_else(create, Ok)?;
+    if !pulled.is_copied() {
+        output.fill(pulled.reader()).map_err(command_error::output)?;
+    }
+    output.publish().map_err(command_error::output)?;
     let how = if pulled.source == Source::Cache { "from the cache" } else { "from its registry" };
     ui.status("Pulled", &format!("{} bytes {how}, {}", pulled.size(), pulled.digest));
     let text = args.path.to_string_lossy().into_owned();
@@ -78,6 +88,7 @@ fn options(args: &Pull) -> Result<PullOptions, CommandError> {
         layer: args.layer.clone().map_or(LayerChoice::Only, LayerChoice::Named),
         expect: if args.raw { Expect::Anything } else { Expect::Wasm },
         keys: public_keys(&args.verify)?,
+        copy: None,
     })
 }
 

@@ -72,6 +72,27 @@ pub(crate) enum WitCommand {
     Vendor(Vendor),
     /// Build the project's WIT and publish it to a registry
     Publish(Publish),
+    /// Look after the cache of packages, which all projects share
+    #[command(subcommand)]
+    Cache(CacheCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Remove what was not used for long
+    Prune {
+        /// Remove what was not used for so long, such as `30days`
+        #[arg(long, value_name = "DURATION", default_value = "30days")]
+        unused_for: String,
+        /// Then remove what was used longest ago, until so many mebibytes are left
+        #[arg(long, value_name = "MEBIBYTES")]
+        max_size: Option<u64>,
+    },
+    /// Remove everything
+    #[command(alias = "clear")]
+    Clean,
+    /// Print where it is
+    Path,
 }
 
 /// Fetch what the sources refer to into `wit/deps`

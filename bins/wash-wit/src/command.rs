@@ -14,6 +14,9 @@ impl Tool for Wit {
 
 /// The body of `main`.
 pub(crate) fn wit(args: Wit, ui: &Ui) -> Result<(), CommandError> {
+    if let WitCommand::Cache(command) = &args.command {
+        return commands::cache::run(command, ui);
+    }
     let session = Session::open(&args.global, &args.dependencies, ui)?;
     match args.command {
         WitCommand::Fetch(args) => commands::fetch::run(&session, &args),
@@ -28,5 +31,6 @@ pub(crate) fn wit(args: Wit, ui: &Ui) -> Result<(), CommandError> {
         WitCommand::Why(args) => commands::why::run(&session, &args),
         WitCommand::Vendor(args) => commands::vendor::run(&session, &args),
         WitCommand::Publish(args) => commands::publish::run(&session, &args),
+        WitCommand::Cache(command) => commands::cache::run(&command, ui),
     }
 }

@@ -20,11 +20,14 @@ struct Cache {
     clean: [&'static str; 2],
 }
 
-const CACHES: [Cache; 2] =
-    [Cache { name: "oci", clean: ["cache", "clean"] }, Cache { name: "host", clean: ["cache", "clear"] }];
+const CACHES: [Cache; 3] = [
+    Cache { name: "oci", clean: ["cache", "clean"] },
+    Cache { name: "wit", clean: ["cache", "clean"] },
+    Cache { name: "host", clean: ["cache", "clear"] },
+];
 
 /// What can be drained.
-pub(crate) const TARGETS: [&str; 3] = ["all", "host", "oci"];
+pub(crate) const TARGETS: [&str; 4] = ["all", "host", "oci", "wit"];
 
 /// The command and arguments that drain one cache; none for `all`.
 pub(crate) fn command_of(target: &OsStr) -> Option<(OsString, Vec<OsString>)> {

@@ -46,7 +46,7 @@ Usage: wash completion <SHELL>
 ";
 
 const DRAIN: &str = "\
-Clean the caches that tools keep: of artifacts (oci), of compiled code (host), or all
+Clean the caches that tools keep: of artifacts (oci), WIT packages (wit), compiled code (host), or all
 
 Usage: wash drain <CACHE>
 

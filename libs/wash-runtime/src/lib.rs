@@ -48,5 +48,6 @@ pub mod host;
 #[cfg(feature = "oci")]
 pub mod oci;
 pub mod plugin;
+pub mod standalone;
 pub mod types;
 pub mod wit;

@@ -72,7 +72,7 @@ pub struct LocalResources {
     pub volume_mounts: Vec<VolumeMount>,
     /// Hosts that outgoing HTTP requests may go to. `*.example.com` covers every subdomain but not `example.com` itself,
     /// `*` covers all. A scheme before a host and a port behind it (`https://example.com:8443`) restrict it further. An
-    /// empty list allows every host.
+    /// empty list allows every host, the entry `!*` none.
     ///
     /// Addresses that hold secrets of the machine or lead nowhere, link-local ones among them, are allowed only where an
     /// entry is that very address, and only to requests that name it.

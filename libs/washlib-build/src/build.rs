@@ -107,7 +107,7 @@ fn run_shell(
     command.arg("-c").arg(line);
     prepare(&mut command, request);
     reporter.running(line);
-    let status = Process::new(command, line.to_owned()).run(cancel)?;
+    let status = Process::new(command, line.to_owned()).run(cancel, reporter)?;
     check(request, line, status)?;
     Ok(Outcome { command: line.to_owned(), toolchain: None, artifacts: Vec::new() })
 }
@@ -125,8 +125,8 @@ fn run_toolchain(request: &BuildRequest, cancel: &CancelToken, reporter: &dyn Re
         reporter.running(&outcome.command);
         let process = Process::new(command, outcome.command.clone());
         let status = match &step {
-            Step::Plain { .. } => process.run(cancel)?,
-            Step::Cargo { package, .. } => process.run_reading(cancel, |stdout| {
+            Step::Plain { .. } => process.run(cancel, reporter)?,
+            Step::Cargo { package, .. } => process.run_reading(cancel, reporter, |stdout| {
                 let artifacts = toolchain::cargo::read_artifacts(io::BufReader::new(stdout), package)?;
                 outcome.artifacts.extend(artifacts);
                 Ok(())

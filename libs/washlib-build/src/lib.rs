@@ -23,6 +23,14 @@ pub use washlib_component::Adapter;
 pub trait Reporter: Sync {
     /// A program is about to run, in the project's folder.
     fn running(&self, command_line: &str);
+    /// Whether [`Self::output`] takes what the programs print. Otherwise it goes to our stderr as it comes.
+    fn takes_output(&self) -> bool {
+        false
+    }
+    /// A line that a program printed, without its line feed. There may be escape sequences in it.
+    fn output(&self, line: &str) {
+        _ = line;
+    }
     /// The result was a core module and is now a component.
     fn wrapped(&self, adapter: Adapter);
 }

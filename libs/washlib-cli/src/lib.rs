@@ -11,6 +11,7 @@ mod interrupt;
 mod logging;
 mod progress;
 mod runner;
+mod status_line;
 mod ui;
 
 pub use args::{ColorChoice, GlobalArgs, LogLevel, OutputFormat, RegistryArgs};
@@ -20,4 +21,5 @@ pub use interrupt::{Interrupt, on_interrupt};
 pub use logging::RecordLayer;
 pub use progress::Progress;
 pub use runner::{Tool, run, run_with_records};
+pub use status_line::StatusLine;
 pub use ui::Ui;

@@ -3,7 +3,6 @@
 //! Records are for finding out what a tool did; what a person is told comes from [`crate::Ui`].
 
 use std::env;
-use std::io;
 use std::str::FromStr;
 
 use tracing::level_filters::LevelFilter;
@@ -31,7 +30,7 @@ pub(crate) fn init(level: LogLevel, ui: &Ui, more: Option<RecordLayer>) {
         }
         None => default_targets(level),
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(ui.colors_stderr()).without_time();
+    let layer = tracing_subscriber::fmt::layer().with_writer(ui.clone()).with_ansi(ui.colors_stderr()).without_time();
     // A second subscriber in one process is a test's, and it may keep the first.
     let _ = tracing_subscriber::registry().with(more).with(layer.with_filter(targets)).try_init();
 }

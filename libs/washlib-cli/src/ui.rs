@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::{ColorChoice, CommandError, Envelope, GlobalArgs, LogLevel, OutputFormat, Progress};
+use crate::status_line::Bottom;
+use crate::{ColorChoice, CommandError, Envelope, GlobalArgs, LogLevel, OutputFormat, Progress, StatusLine};
 
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -24,6 +25,7 @@ pub struct Ui {
     interactive: bool,
     colors: anstream::ColorChoice,
     streaming: Arc<AtomicBool>,
+    bottom: Bottom,
 }
 
 impl Ui {
@@ -41,6 +43,7 @@ impl Ui {
             interactive: !global.non_interactive && io::stdin().is_terminal() && io::stderr().is_terminal(),
             colors,
             streaming: Arc::default(),
+            bottom: Bottom::default(),
         }
     }
 
@@ -131,6 +134,13 @@ impl Ui {
     pub fn status(&self, verb: &str, object: &str) {
         if self.log_level >= LogLevel::Info {
             self.stderr(&format!("{GREEN}{verb:>12}{GREEN:#} {object}"));
+        }
+    }
+
+    /// Prints a line on stderr that is part of what a running command shows, such as a request that it has answered.
+    pub fn line(&self, text: &str) {
+        if self.log_level >= LogLevel::Info {
+            self.stderr(text);
         }
     }
 
@@ -234,6 +244,24 @@ impl Ui {
         Progress::new(message, visible)
     }
 
+    /// A line at the bottom of the terminal, drawn only on one and only when statuses are shown. There can be one at a
+    /// time.
+    pub fn status_line(&self) -> StatusLine {
+        let visible = io::stderr().is_terminal() && !self.is_json() && self.log_level >= LogLevel::Info;
+        StatusLine::new(self.bottom.clone(), visible)
+    }
+
+    /// Empties the terminal.
+    pub fn clear_screen(&self) {
+        if io::stderr().is_terminal() {
+            self.bottom.print(|| {
+                let mut stderr = io::stderr().lock();
+                // The screen, what has been scrolled away, and the cursor to the corner.
+                let _ = stderr.write_all(b"\x1b[2J\x1b[3J\x1b[H").and_then(|()| stderr.flush());
+            });
+        }
+    }
+
     fn document<T: Serialize>(&self, document: &T) -> Result<(), CommandError> {
         let text = serde_json::to_string_pretty(document).map_err(CommandError::failure)?;
         let mut stdout = io::stdout().lock();
@@ -258,9 +286,38 @@ impl Ui {
     }
 
     fn stderr(&self, text: &str) {
-        let mut stderr = anstream::AutoStream::new(io::stderr(), self.colors).lock();
-        // Nobody to tell when stderr is closed.
-        let _ = writeln!(stderr, "{text}");
+        self.bottom.print(|| {
+            let mut stderr = anstream::AutoStream::new(io::stderr(), self.colors).lock();
+            // Nobody to tell when stderr is closed.
+            let _ = writeln!(stderr, "{text}");
+        });
+    }
+}
+
+/// Log records keep out of the status line's way, too.
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Ui {
+    type Writer = RecordWriter;
+
+    fn make_writer(&'a self) -> RecordWriter {
+        RecordWriter { bottom: self.bottom.clone() }
+    }
+}
+
+/// Writes log records to stderr.
+#[derive(Debug)]
+pub struct RecordWriter {
+    bottom: Bottom,
+}
+
+impl io::Write for RecordWriter {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        let mut written = Ok(0);
+        self.bottom.print(|| written = io::stderr().write(record));
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
 

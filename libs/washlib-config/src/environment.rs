@@ -43,6 +43,14 @@ impl Environment {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
+    /// The same with more variables, which come before those of the same name.
+    #[must_use]
+    pub fn with<N: Into<OsString>, V: Into<OsString>>(&self, variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut extended = self.clone();
+        extended.variables.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        extended
+    }
+
     /// The folder of the user's configuration files: `wash` in `XDG_CONFIG_HOME`, else in `~/.config`. As that
     /// specification says, a relative path in `XDG_CONFIG_HOME` is ignored.
     pub fn user_config_dir(&self) -> Option<PathBuf> {

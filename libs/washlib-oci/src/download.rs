@@ -1,5 +1,7 @@
 //! Blobs from a registry into the cache: continued where they broke off, and never more than was promised.
 
+use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -28,7 +30,7 @@ impl Client {
         descriptor: &Descriptor,
         progress: &dyn Progress,
     ) -> Result<CachedBlob, RegistryError> {
-        if let Some(blob) = self.cached_blob(descriptor).await? {
+        if let Some((blob, _)) = self.cached_blob(descriptor, None).await? {
             return Ok(blob);
         }
         let limit = self.settings.limits.blob_bytes;
@@ -61,13 +63,17 @@ impl Client {
         }
     }
 
-    /// A blob of the cache, without asking anybody.
-    pub(crate) async fn cached_blob(&self, descriptor: &Descriptor) -> Result<Option<CachedBlob>, RegistryError> {
+    /// A blob of the cache, without asking anybody, and whether its content is in `copy` now.
+    pub(crate) async fn cached_blob(
+        &self,
+        descriptor: &Descriptor,
+        copy: Option<Arc<File>>,
+    ) -> Result<Option<(CachedBlob, bool)>, RegistryError> {
         if !self.cache.has(&descriptor.digest, descriptor.size) {
             return Ok(None);
         }
         let (cache, digest) = (self.cache.clone(), descriptor.digest.clone());
-        on_thread(move || cache.blob(&digest)).await
+        on_thread(move || cache.blob_with_copy(&digest, copy.as_deref())).await
     }
 
     async fn download(

@@ -171,7 +171,7 @@ fn content(path: &Path) -> Vec<u8> {
 }
 
 /// The target folder that the running test was built in.
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     let test = env::current_exe().expect("a test should know its own path");
     let target = test.ancestors().find(|dir| dir.join("CACHEDIR.TAG").exists());
     target.expect("tests should run from cargo's target folder").to_path_buf()

@@ -2,6 +2,7 @@
 //!
 //! It is a dev-dependency only: nothing that ships may need it.
 
+pub mod foreign;
 pub mod guest;
 pub mod hostile;
 pub mod postgres;

@@ -5,13 +5,18 @@
 //! renaming, so that any number of processes may share a cache. A cache that cannot be written to is one that forgets:
 //! its failures are never errors.
 
-use std::io::Write as _;
+mod room;
+
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use semver::Version;
 
 use crate::source::{Content, TextFile};
 use crate::{Digest, PackageName};
+
+pub use room::{Prune, Removed};
 
 /// A cache in a folder of its own.
 #[derive(Clone, Debug)]
@@ -43,7 +48,7 @@ impl Cache {
 
     /// The content with this digest.
     pub fn content(&self, digest: &Digest) -> Option<Content> {
-        let bytes = std::fs::read(self.content_path(digest)).ok()?;
+        let bytes = read(&self.content_path(digest)).ok()?;
         if Digest::of(&bytes) != *digest {
             return None;
         }
@@ -85,7 +90,7 @@ impl Cache {
 
     /// The packages that a set of contents was rendered to.
     pub(crate) fn rendering(&self, key: &Digest) -> Option<Vec<RenderedPackage>> {
-        let text = std::fs::read_to_string(self.root.join("renderings").join(key.hex())).ok()?;
+        let text = String::from_utf8(read(&self.root.join("renderings").join(key.hex())).ok()?).ok()?;
         let (checksum, body) = text.split_once(SEPARATOR)?;
         if checksum.parse::<Digest>().ok()? != Digest::of(body.as_bytes()) {
             return None;
@@ -132,8 +137,20 @@ impl Cache {
 
     fn put(&self, path: &Path, bytes: &[u8]) {
         // A cache that cannot be written to only forgets.
-        let _ = write(path, bytes);
+        if write(path, bytes).is_ok() {
+            self.keep_within_bounds();
+        }
     }
+}
+
+/// Reads a file, and takes note that it was used: what was used longest ago makes room first.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = std::fs::File::open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    // A cache that cannot be written to needs no room.
+    let _ = file.set_modified(SystemTime::now());
+    Ok(bytes)
 }
 
 /// Whole or not at all. Not synced: what a crash damages is found out when it is read.

@@ -34,7 +34,7 @@ mod vendor;
 mod write;
 
 pub use build::{BuildError, BuiltPackage, build, describe};
-pub use cache::Cache;
+pub use cache::{Cache, Prune, Removed};
 pub use compatibility::{Incompatibility, check_compatibility};
 pub use digest::{Digest, DigestError};
 pub use edit::{AddAs, EditError};

@@ -344,6 +344,26 @@ digest = "{digest}"
     }
 
     #[test]
+    fn damaged_locks_never_panic() {
+        let lock = Lock {
+            packages: vec![locked("wasi:io", "0.2.1", "wasi.dev"), locked("wasi:http", "0.2.0", "wasi.dev")],
+            sources: vec![LockedSource {
+                package: "a:b@1.0.0".to_owned(),
+                source: "path".to_owned(),
+                revision: None,
+                digest: None,
+            }],
+        };
+        let text = lock.to_text().unwrap();
+        for position in 0..text.len() {
+            let _ = parse(&text[..position]);
+            for with in ["\"", "[", "=", "\n", "é", "9", ":"] {
+                let _ = parse(&format!("{}{with}{}", &text[..position], &text[position + 1..]));
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_lock_says_why() {
         assert!(matches!(parse("version = 2\nfuture = true\n"), Err(LockError::NewerVersion { version: 2, .. })));
         for text in [

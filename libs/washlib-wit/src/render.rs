@@ -3,7 +3,7 @@
 //! What was rendered once is remembered by the digests of all that took part, so that nothing is decoded or parsed
 //! again as long as nothing changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{Resolve, UnresolvedPackageGroup};
@@ -19,9 +19,17 @@ use crate::sync_error::SyncError;
 use crate::{Digest, PackageId, unify};
 
 /// Changes whenever the same packages give other texts.
-const RENDERER: &str = "1, wit-component 0.254";
+const RENDERER: &str = "3, wit-component 0.254";
 
 impl RenderedPackage {
+    /// Whether a text says the same: its interfaces and worlds may stand in another order, as wkg may leave them.
+    pub(crate) fn is_same(&self, text: &str) -> bool {
+        self.text == text || {
+            let (ours, theirs) = (blocks(&self.text), blocks(text));
+            ours == theirs
+        }
+    }
+
     /// The name of the package's folder in `wit/deps`.
     pub(crate) fn folder_name(&self) -> String {
         self.package.replace([':', '@'], "-")
@@ -31,6 +39,14 @@ impl RenderedPackage {
     fn path(&self) -> String {
         format!("deps/{}/package.wit", self.folder_name())
     }
+}
+
+/// The head of a text, and its top-level blocks in the order of the alphabet.
+fn blocks(text: &str) -> (&str, Vec<&str>) {
+    let (head, body) = text.split_once(";\n").unwrap_or((text, ""));
+    let mut blocks: Vec<&str> = body.split("\n}\n").map(str::trim).collect();
+    blocks.sort_unstable();
+    (head, blocks)
 }
 
 /// The texts of `wit/deps`, without what is there by hand. `None` when what is there must do: the packages are in place
@@ -63,6 +79,7 @@ pub(crate) fn render(
         return Ok(Some(cached));
     }
     load_cached(context, resolution);
+    load_from_deps(context, resolution, deps);
     let is_complete = |resolution: &Resolution| missing(resolution).next().is_none();
     if !is_complete(resolution) {
         if resolution.packages.keys().all(|package| deps.defines(package)) {
@@ -113,6 +130,27 @@ fn load_cached(context: &Context<'_>, resolution: &mut Resolution) {
     for resolved in resolution.packages.values_mut().filter(|resolved| resolved.content.is_none()) {
         if let Origin::Registry { digest, .. } = &resolved.origin {
             resolved.content = context.cache.content(digest);
+        }
+    }
+}
+
+/// Takes over the binary files of `wit/deps`, as wkg may leave them, that are what the lock says.
+fn load_from_deps(context: &Context<'_>, resolution: &mut Resolution, deps: &DepsDir) {
+    if missing(resolution).next().is_none() {
+        return;
+    }
+    for entry in &deps.entries {
+        let EntryContent::Binary(path) = &entry.content else { continue };
+        let Ok(bytes) = std::fs::read(path) else { continue };
+        let found = Digest::of(&bytes);
+        let is_this = |resolved: &&mut crate::Resolved| {
+            resolved.content.is_none()
+                && matches!(&resolved.origin, Origin::Registry { digest, .. } if *digest == found)
+        };
+        if let Some(resolved) = resolution.packages.values_mut().find(is_this) {
+            let content = Content::Binary(bytes);
+            context.cache.put_content(&content);
+            resolved.content = Some(content);
         }
     }
 }
@@ -206,8 +244,8 @@ fn render_all(
     resolution: &Resolution,
     vendored: &[&Entry],
 ) -> Result<Vec<RenderedPackage>, SyncError> {
-    let mut merged = Resolve { all_features: true, ..Resolve::default() };
     let mut texts: Vec<(&PackageId, &[TextFile])> = Vec::new();
+    let mut binaries = Vec::new();
     for (package, resolved) in &resolution.packages {
         match &resolved.content {
             Some(Content::Binary(bytes)) => {
@@ -216,17 +254,13 @@ fn render_all(
                     origin: "the cache".to_owned(),
                     source: reason.into(),
                 };
-                let (resolve, _) = decode(bytes).map_err(not_a_package)?;
-                let conflict = |err| SyncError::Conflict { package: package.to_string(), source: into_error(err) };
-                if let Some(problem) = contradiction(&merged, &resolve) {
-                    return Err(SyncError::Conflict { package: package.to_string(), source: problem.into() });
-                }
-                merged.merge(resolve).map_err(conflict)?;
+                binaries.push((package, decode(bytes).map_err(not_a_package)?.0));
             }
             Some(Content::Text(files)) => texts.push((package, files)),
             None => {}
         }
     }
+    let merged = merge(binaries)?;
     let own = own_packages(&group);
     let mut taken: BTreeSet<PackageId> = own.iter().cloned().collect();
     taken.extend(texts.iter().map(|(package, _)| (*package).clone()));
@@ -256,6 +290,46 @@ fn render_all(
     rendered.extend(print(&resolve, is_text)?);
     rendered.sort_by(|a, b| a.package.cmp(&b.package));
     Ok(rendered)
+}
+
+/// All packages and what they have inside, in one.
+fn merge(binaries: Vec<(&PackageId, Resolve)>) -> Result<Resolve, SyncError> {
+    let mut merged = Resolve { all_features: true, ..Resolve::default() };
+    for (package, resolve) in in_order(binaries) {
+        let conflict = |source| SyncError::Conflict { package: package.to_string(), source };
+        if let Some(problem) = contradiction(&merged, &resolve) {
+            return Err(conflict(problem.into()));
+        }
+        merged.merge(resolve).map_err(|err| conflict(into_error(err)))?;
+    }
+    Ok(merged)
+}
+
+/// What is inside of others goes first, as with wkg: then a package that is there whole has its own order and its own
+/// annotations, not those of a part of it.
+fn in_order(binaries: Vec<(&PackageId, Resolve)>) -> Vec<(&PackageId, Resolve)> {
+    let places: BTreeMap<&PackageId, usize> =
+        binaries.iter().enumerate().map(|(place, (package, _))| (*package, place)).collect();
+    let inside = |(_, resolve): &(&PackageId, Resolve)| -> Vec<usize> {
+        let names = resolve.packages.iter().map(|(_, package)| PackageId::from(&package.name));
+        names.filter_map(|name| places.get(&name).copied()).collect()
+    };
+    let inside: Vec<Vec<usize>> = binaries.iter().map(inside).collect();
+    let mut order = Vec::new();
+    let mut seen = vec![false; inside.len()];
+    for place in 0..inside.len() {
+        visit(place, &inside, &mut seen, &mut order);
+    }
+    let mut left: Vec<_> = binaries.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|place| left.get_mut(place)?.take()).collect()
+}
+
+/// What is inside of a package, and then the package.
+fn visit(place: usize, inside: &[Vec<usize>], seen: &mut [bool], order: &mut Vec<usize>) {
+    if !std::mem::replace(&mut seen[place], true) {
+        inside[place].iter().for_each(|inner| visit(*inner, inside, seen, order));
+        order.push(place);
+    }
 }
 
 /// The texts of the packages of `resolve` that are wanted.
@@ -318,4 +392,25 @@ impl Parts<'_> {
 
 fn into_error(err: impl std::fmt::Display) -> Box<dyn std::error::Error + Send + Sync> {
     format!("{err:#}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_order_of_interfaces_is_the_same_package() {
+        let text = "package a:b@1.0.0;\n\n/// One.\ninterface one {\n  enum e {\n    x,\n    y,\n  }\n}\n\ninterface two {\n}\n";
+        let package = RenderedPackage { package: "a:b@1.0.0".to_owned(), text: text.to_owned() };
+        let swapped = "package a:b@1.0.0;\n\ninterface two {\n}\n\n/// One.\ninterface one {\n  enum e {\n    x,\n    y,\n  }\n}\n";
+        assert!(package.is_same(text) && package.is_same(swapped));
+        for other in [
+            text.replace("    x,\n    y,\n", "    y,\n    x,\n"),
+            text.replace("@1.0.0", "@1.0.1"),
+            text.replace("interface two {\n}\n", ""),
+            String::new(),
+        ] {
+            assert!(!package.is_same(&other), "{other}");
+        }
+    }
 }

@@ -263,7 +263,8 @@ fn differences(expected: &[RenderedPackage], deps: &DepsDir, owners: &Owners<'_>
     let mut changes = Vec::new();
     for package in expected {
         let entry = deps.generated(&package.package);
-        if entry.and_then(|entry| entry.generated_text()) != Some(&package.text) {
+        let is_same = entry.and_then(|entry| entry.generated_text()).is_some_and(|text| package.is_same(text));
+        if !is_same {
             let text = package.text.clone();
             // A binary file that a fetch of wkg left gives way to the folder.
             if let Some(entry) = entry.filter(|entry| entry.name != *package.folder_name()) {

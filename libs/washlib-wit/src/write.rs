@@ -140,6 +140,7 @@ impl NewDeps {
         let exists = place.is_dir();
         let parent = place.parent().unwrap_or(Path::new("."));
         let mode = if exists { std::fs::metadata(&place).map_err(failed)?.permissions().mode() } else { 0o777 };
+        remove_leftovers(parent);
         let builder =
             tempfile::Builder::new().prefix(".deps-").permissions(Permissions::from_mode(mode)).tempdir_in(parent);
         let folder = builder.map_err(failed)?;
@@ -219,6 +220,17 @@ impl Exchanged {
             },
             None => std::fs::rename(&self.place, &self.spare).and_then(|()| std::fs::remove_dir_all(&self.spare)),
         };
+    }
+}
+
+/// What a process left that was killed in the middle. No other works here now: whoever changes a project holds its guard.
+fn remove_leftovers(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(".deps-"));
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            // It is in nobody's way if it stays.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 

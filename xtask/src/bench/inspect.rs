@@ -79,7 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// The guests of this workspace, and one that npm's packages make of JavaScript.
 fn corpus() -> Result<Vec<PathBuf>> {
-    let toolchain = setup::run(&setup::Options::default())?;
+    let toolchain = setup::for_rust(&setup::Options::default())?;
     let mut components = Vec::new();
     for (project, file) in [
         ("templates/http-hello-world", "http_hello_world.wasm"),

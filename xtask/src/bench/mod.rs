@@ -2,6 +2,7 @@
 //!
 //! Prints figures and fails for none of them: machines differ, and noise is no failure.
 
+mod dev;
 mod front_end;
 mod host;
 mod inspect;
@@ -20,6 +21,8 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// `wash dev`: how soon a new version answers, and under load
+    Dev(dev::Options),
     /// A tool through `wash` beside the tool alone
     FrontEnd(front_end::Options),
     /// `wash-host run` beside `wasmtime serve`
@@ -35,6 +38,7 @@ enum Bench {
 /// Runs one bench.
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.bench {
+        Bench::Dev(options) => dev::run(options),
         Bench::FrontEnd(options) => front_end::run(options),
         Bench::Host(options) => host::run(options),
         Bench::Wit(options) => wit::run(options),

@@ -35,7 +35,7 @@ struct Package {
 
 /// Times both sides and prints what they took.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let wkg = wkg::install()?;
+    let wkg = wkg::for_benches()?;
     execute(&mut cargo(["build", "--release", "-p", "wash-wit"]))?;
     let wash_wit = target_folder().join("release/wash-wit");
     let folder = tempfile::tempdir()?;

@@ -7,6 +7,8 @@ use crate::server::PATIENCE;
 
 pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
+    /// Of the last response.
+    headers: Vec<(String, String)>,
 }
 
 /// The head of a response; without a length, the body comes in chunks.
@@ -33,12 +35,29 @@ impl Connection {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: BufReader::new(stream) }
+        Self { stream: BufReader::new(stream), headers: Vec::new() }
     }
 
     /// Gets a path; the connection stays open.
     pub(crate) fn get(&mut self, path: &str) -> Answer {
-        self.send(&format!("GET {path} HTTP/1.1\r\nhost: test.example\r\n\r\n"));
+        self.request("GET", path, "")
+    }
+
+    /// Sends a request and reads the whole response; the connection stays open.
+    pub(crate) fn request(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: test.example\r\ncontent-length: {length}\r\n\r\n");
+        self.send(&(head + body));
+        self.read_answer()
+    }
+
+    /// A header of the last response.
+    pub(crate) fn last_header(&self, name: &str) -> Option<String> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.clone())
+    }
+
+    /// Reads a whole response.
+    pub(crate) fn read_answer(&mut self) -> Answer {
         let head = self.read_head();
         let mut body = String::new();
         match head.length {
@@ -62,13 +81,18 @@ impl Connection {
         let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.unwrap_or_else(|| panic!("{line:?} should be a status line"));
         let mut head = Head { status, length: None };
+        self.headers.clear();
         loop {
-            let header = self.read_line().to_lowercase();
-            if header.is_empty() {
+            let line = self.read_line();
+            if line.is_empty() {
                 return head;
             }
-            if let Some(length) = header.strip_prefix("content-length: ") {
-                head.length = Some(length.parse().unwrap());
+            if let Some((name, value)) = line.split_once(':') {
+                let (name, value) = (name.to_lowercase(), value.trim());
+                if name == "content-length" {
+                    head.length = Some(value.parse().unwrap());
+                }
+                self.headers.push((name, value.to_owned()));
             }
         }
     }

@@ -11,7 +11,9 @@ use crate::server::Server;
 fn expect_failure(server: &mut Server) -> Value {
     let mut connection = Connection::open(server.address());
     let event = server.wait_for("build-failed");
+    assert_eq!(event["serving"], true);
     assert_eq!(connection.get("/"), Answer::ok(greeting(1)));
+    assert_eq!(connection.last_header("x-wash-dev-stale").as_deref(), Some("1"));
     assert_eq!(server.get("/"), Answer::ok(greeting(1)));
     event
 }
@@ -21,6 +23,7 @@ fn expect_recovery(mut server: Server, project: &Project) {
     project.choose_version(2);
     server.expect_swap(project, &["which.txt"]);
     assert_eq!(server.get("/"), Answer::ok(greeting(2)));
+    assert_eq!(server.header("/", "x-wash-dev-stale"), None);
     server.stop().assert_no_more_events();
 }
 
@@ -128,7 +131,7 @@ fn a_component_with_an_unknown_import_keeps_the_last_version() {
     project.choose("greedy");
     let event = expect_failure(&mut server);
     assert_has(&text(&event), "example:unknown/thing@1.0.0");
-    assert_has(&hints(&event), "remove the import");
+    assert_has(&hints(&event), "add a component that exports example:unknown/thing@1.0.0 to dev.components");
     expect_recovery(server, &project);
 }
 
@@ -168,9 +171,9 @@ fn a_broken_configuration_keeps_the_last_version() {
 fn a_key_that_is_not_supported_keeps_the_last_version() {
     let project = Project::new();
     let mut server = Server::start(&project);
-    project.configure(&(config() + "dev:\n  volumes:\n    - host_path: data\n      guest_path: /data\n"));
+    project.configure(&(config() + "dev:\n  wasi_otel: true\n"));
     let event = expect_failure(&mut server);
-    assert_has(&text(&event), "dev.volumes");
+    assert_has(&text(&event), "dev.wasi_otel");
     project.configure(&config());
     server.wait_for("unchanged");
     expect_recovery(server, &project);

@@ -5,9 +5,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "what a failed test knows about its server")]
 
+mod artifacts;
 mod cargo;
+mod configuring;
 mod connection;
+mod dependencies;
 mod failing;
+mod guides;
+mod images;
+mod page;
+mod parts;
+mod ports;
 mod project;
 mod refusing;
 mod server;

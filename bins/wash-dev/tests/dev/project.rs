@@ -2,9 +2,11 @@
 //!
 //! The components stand beside the project, outside the folder that `wash dev` watches.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use washlib_test::Sandbox;
 
@@ -13,6 +15,15 @@ const GREETING: &str = "Hello from wasmCloud!";
 
 /// Copies `<which.txt>.wasm` from the shelf of components.
 const BUILD: &str = r#"cp "../components/$(cat which.txt).wasm" app.wasm"#;
+
+/// Copies, for each file in `parts`, the component of the shelf that it names to `target/<its name>.wasm`.
+const BUILD_PARTS: &str = r#"mkdir -p target; for part in parts/*; do name=$(basename "$part"); cp "../components/$(cat "$part").wasm" target/draft && mv target/draft "target/$name.wasm"; done"#;
+
+/// The components of the guides, by name.
+static GUIDES: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/guides");
+    washlib_test::guest::build_examples(&folder.canonicalize().unwrap())
+});
 
 pub(crate) struct Project {
     sandbox: Sandbox,
@@ -48,6 +59,35 @@ impl Project {
         project
     }
 
+    /// A project that serves the component that sends requests as it is told.
+    pub(crate) fn fetcher(more: &str) -> Self {
+        let project = Self::with_config(more);
+        project.offer("fetcher", runtime_guest("fetcher"));
+        project.choose("fetcher");
+        project
+    }
+
+    /// A project of several parts, each in its first build. The first is what the build is known to leave.
+    pub(crate) fn of_parts(parts: &[&str], more: &str) -> Self {
+        let project = Self::empty();
+        let component = parts[0];
+        project.configure(&format!(
+            "build:\n  command: {}\n  component_path: target/{component}.wasm\n{more}",
+            quoted(BUILD_PARTS)
+        ));
+        for part in parts {
+            project.choose_build(part, 1);
+        }
+        project
+    }
+
+    /// Lets a part have another build after the next one of the project. The part's own text says which it is.
+    pub(crate) fn choose_build(&self, part: &str, build: usize) {
+        let name = format!("{part}-{build}");
+        self.offer(&name, build_of_guide(part, build));
+        self.replace(&format!("parts/{part}"), name);
+    }
+
     /// A folder with nothing in it.
     pub(crate) fn empty() -> Self {
         let sandbox = Sandbox::new();
@@ -58,10 +98,20 @@ impl Project {
     /// A copy of the template.
     pub(crate) fn template() -> Self {
         let project = Self::empty();
-        for file in ["Cargo.lock", "Cargo.toml", ".gitignore", ".wash/config.yaml", "src/lib.rs", "wit/world.wit"] {
-            project.write(file, fs::read(template_dir().join(file)).unwrap());
+        for part in ["Cargo.lock", "Cargo.toml", ".gitignore", ".wash", "src", "wit"] {
+            project.copy_of_template(part);
         }
         project
+    }
+
+    fn copy_of_template(&self, path: &str) {
+        let from = template_dir().join(path);
+        if !from.is_dir() {
+            return self.write(path, fs::read(from).unwrap());
+        }
+        for entry in fs::read_dir(from).unwrap() {
+            self.copy_of_template(&format!("{path}/{}", entry.unwrap().file_name().to_str().unwrap()));
+        }
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -79,6 +129,11 @@ impl Project {
 
     pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         self.sandbox.write(Path::new("app").join(path), content);
+    }
+
+    /// Writes a file of whoever runs `wash dev`.
+    pub(crate) fn write_home(&self, path: &str, content: impl AsRef<[u8]>) {
+        self.sandbox.write(Path::new("../home").join(path), content);
     }
 
     /// Writes a file so that it appears at once with all of its content, as editors do.
@@ -162,7 +217,26 @@ fn version_of_template(version: usize) -> Vec<u8> {
     bytes
 }
 
+/// A component of the guides with another number in its data, if it has one.
+pub(crate) fn build_of_guide(part: &str, build: usize) -> Vec<u8> {
+    let mut bytes = fs::read(&GUIDES[part]).unwrap();
+    let marker = b"-build-";
+    // A compiler may have written the text more than once.
+    let windows = bytes.windows(marker.len()).enumerate();
+    let places: Vec<_> = windows.filter(|(_, window)| window == marker).map(|(at, _)| at + marker.len()).collect();
+    for at in places {
+        bytes[at..at + 2].copy_from_slice(format!("{build:02}").as_bytes());
+    }
+    bytes
+}
+
 fn probe() -> Vec<u8> {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../libs/wash-runtime/tests/guests/probe");
+    runtime_guest("probe")
+}
+
+/// A component that the runtime's own tests use.
+fn runtime_guest(name: &str) -> Vec<u8> {
+    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../libs/wash-runtime/tests/guests");
+    let project = guests.join(name);
     fs::read(washlib_test::guest::build(&project.canonicalize().unwrap())).unwrap()
 }

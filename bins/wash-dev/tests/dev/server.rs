@@ -2,13 +2,14 @@
 //!
 //! It waits for what is announced and never for time to pass; whatever it started has ended when it is dropped.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub(crate) struct Server {
     ended: Receiver<()>,
     reaped: bool,
     address: Option<SocketAddr>,
+    /// Requests that it has told of.
+    requests: VecDeque<Value>,
 }
 
 /// How a server ended, with what nobody had waited for.
@@ -69,7 +72,8 @@ impl Server {
             while waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).is_err() {}
             _ = sender.send(());
         });
-        Self { child, stdout, stderr, said: Vec::new(), ended, reaped: false, address: None }
+        let (said, requests) = (Vec::new(), VecDeque::new());
+        Self { child, stdout, stderr, said, ended, reaped: false, address: None, requests }
     }
 
     /// Where it serves, as it has announced.
@@ -82,8 +86,40 @@ impl Server {
         Connection::open(self.address()).get(path)
     }
 
-    /// The next event.
+    /// Sends a request with a body on a connection of its own.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Answer {
+        Connection::open(self.address()).request(method, path, body)
+    }
+
+    /// A header of the response to `GET path`.
+    pub(crate) fn header(&self, path: &str, name: &str) -> Option<String> {
+        let mut connection = Connection::open(self.address());
+        connection.get(path);
+        connection.last_header(name)
+    }
+
+    /// The next event that is no request.
     pub(crate) fn next(&mut self) -> Value {
+        loop {
+            let event = self.next_of_all();
+            if !is_request(&event) {
+                return event;
+            }
+            self.requests.push_back(event);
+        }
+    }
+
+    /// The next request that it tells of.
+    pub(crate) fn next_request(&mut self) -> Value {
+        if let Some(request) = self.requests.pop_front() {
+            return request;
+        }
+        let event = self.next_of_all();
+        assert!(is_request(&event), "{event}");
+        event
+    }
+
+    fn next_of_all(&mut self) -> Value {
         match self.stdout.recv_timeout(PATIENCE) {
             Ok(line) => self.parse(&line),
             Err(RecvTimeoutError::Timeout) => panic!("there should be another event"),
@@ -124,8 +160,9 @@ impl Server {
 
     /// Waits for a line on stderr that has this text, and returns the line.
     pub(crate) fn wait_for_stderr(&mut self, text: &str) -> String {
+        let end = Instant::now() + PATIENCE;
         loop {
-            match self.stderr.recv_timeout(PATIENCE) {
+            match self.stderr.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     self.said.push(line.clone());
                     if line.contains(text) {
@@ -142,6 +179,11 @@ impl Server {
         let line = self.wait_for_stderr("Serving http://");
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
         self.address = Some(address.parse().unwrap());
+    }
+
+    /// Presses keys at its terminal.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.child.stdin.as_mut().expect("a terminal").write_all(keys.as_bytes()).unwrap();
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -174,6 +216,7 @@ impl Server {
         while let Some(line) = next_line(&self.stdout, "stdout") {
             events.push(self.parse(&line));
         }
+        events.retain(|event| !is_request(event));
         let stderr = std::mem::take(&mut self.said).join("\n");
         End { code: status.code(), events, stderr }
     }
@@ -209,6 +252,10 @@ impl Drop for Server {
             eprintln!("the server's stderr:\n{}", self.said.join("\n"));
         }
     }
+}
+
+fn is_request(event: &Value) -> bool {
+    event["type"] == "request" || event["type"] == "requests-not-told"
 }
 
 fn next_line(lines: &Receiver<String>, name: &str) -> Option<String> {

@@ -70,3 +70,21 @@ fn a_missing_toolchain_ends_it_even_so() {
     assert!(error["hints"][0].as_str().unwrap().contains("not on PATH"), "{error}");
     assert_eq!(server.end().code, Some(1));
 }
+
+#[test]
+fn keys_build_again_and_end_it() {
+    let project = Project::new();
+    let mut server = Server::spawn(at_a_terminal(&project, ANY));
+    server.wait_for("ready");
+    server.press("r");
+    server.expect_building(&project, &[]);
+    server.expect("built");
+    server.expect("unchanged");
+    // Others do nothing.
+    server.press("x\n");
+    project.choose_version(2);
+    server.expect_swap(&project, &["which.txt"]);
+    assert_eq!(server.get("/"), Answer::ok(greeting(2)));
+    server.press("q");
+    server.ended_well().assert_no_more_events();
+}

@@ -1,6 +1,8 @@
 //! `wash inspect size` and `wash inspect deps` through their command line.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::process::Command;
 
 use washlib_test::Sandbox;
 
@@ -48,6 +50,33 @@ fn a_difference_and_a_map() {
     assert!(page.starts_with("<!doctype html>") && page.contains("core::fmt::write (15"), "{page}");
     // It stands alone.
     assert!(!page.contains("http") && !page.contains("<script") && !page.contains("src="), "{page}");
+}
+
+/// The bytes of each crate in a component.
+fn crates(sandbox: &Sandbox, file: &str) -> BTreeMap<String, u64> {
+    let json = inspect(sandbox, &["-o", "json", "size", file, "--top", "1000"]).assert_success().json();
+    let crates = json["data"]["crates"].as_array().unwrap().iter();
+    crates.map(|one| (one["name"].as_str().unwrap().to_owned(), one["size"].as_u64().unwrap())).collect()
+}
+
+#[test]
+fn code_by_crate_of_a_debug_build_with_and_without_names() {
+    let sandbox = Sandbox::new();
+    sandbox.write("hello.rs", "fn main() { println!(\"hello\"); }\n");
+    let mut rustc = Command::new("rustc");
+    sandbox.set_environment(&mut rustc);
+    rustc.args(["--target", "wasm32-wasip2", "-g", "hello.rs", "-o", "hello.wasm"]).current_dir(sandbox.work());
+    assert!(rustc.status().unwrap().success());
+    let by_name = crates(&sandbox, "hello.wasm");
+    // Then DWARF alone tells whose code it is.
+    inspect(&sandbox, &["strip", "hello.wasm", "--delete", "name", "--to", "unnamed.wasm"]).assert_success();
+    let by_dwarf = crates(&sandbox, "unnamed.wasm");
+    for crates in [&by_name, &by_dwarf] {
+        assert!(["hello", "std", "core", "dlmalloc.c"].iter().all(|name| crates.contains_key(*name)), "{crates:?}");
+        let (known, total) =
+            (crates.values().sum::<u64>() - crates.get("?").unwrap_or(&0), crates.values().sum::<u64>());
+        assert!(known * 10 > total * 9, "{crates:?}");
+    }
 }
 
 /// A component whose module records two crates as cargo-auditable does.

@@ -44,7 +44,7 @@ fn it_is_listed_pruned_and_cleaned() {
     let pruned = place.oci(&["-o", "json", "cache", "prune", "--max-size", "0"]).assert_success().json();
     assert_eq!(pruned["data"]["entries"], 2);
     place.oci(&["pull", &place.reference("hello:v1")]).assert_success();
-    let cleaned = place.sandbox.run("wash", ["-o", "json", "drain", "oci"]).assert_success().json();
+    let cleaned = place.oci(&["-o", "json", "cache", "clean"]).assert_success().json();
     assert_eq!(cleaned["data"]["entries"], 2);
     let folder = place.oci(&["cache", "path"]).assert_success();
     assert_eq!(folder.stdout.trim(), place.sandbox.home().join(".cache/wash/oci").to_str().unwrap());

@@ -1,4 +1,4 @@
-//! Programs of others against the registry: skopeo, oras' Python library, curl. `cargo xtask setup` installs them.
+//! Programs of others against the registry: skopeo, oras' Python library, wkg, curl. `cargo xtask setup` installs them.
 
 use std::env;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use washlib_registry_server::Digest;
-use washlib_test::{Output, Sandbox};
+use washlib_test::{Output, Sandbox, foreign};
 
 use crate::server::{Server, assert_intact, manifest, push_artifact, send};
 
@@ -141,4 +141,31 @@ print(client.get_tags(sys.argv[1] + "/oras/hello"))
     assert!(output.stdout.contains("['1.0.0']"), "{}", output.stdout);
     assert_eq!(fs::read_to_string(sandbox.work().join("out/hello.wasm")).unwrap(), "a component");
     assert_intact(&sandbox.work().join("registry/oras/hello"));
+}
+
+#[test]
+fn wkg_pushes_and_pulls_and_so_do_we() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &["registry"]);
+    let registry = server.address().to_string();
+    let component = wat::parse_str("(component (core module $m (func (export \"f\"))))").unwrap();
+    sandbox.write("hello.wasm", &component);
+    let wkg = |arguments: &[&str]| {
+        let mut command = Command::new(foreign::wkg());
+        sandbox.set_environment(&mut command);
+        command.current_dir(sandbox.work()).args(["oci", arguments[0], "--insecure", &registry]).args(&arguments[1..]);
+        Output::of(&mut command).assert_success();
+    };
+    let (theirs, ours) = (format!("{registry}/a/theirs:1.0.0"), format!("{registry}/a/ours:1.0.0"));
+    wkg(&["push", &theirs, "hello.wasm"]);
+    _ = sandbox.run("wash-oci", ["push", ours.as_str(), "hello.wasm"]).assert_success();
+    for (number, reference) in [&theirs, &ours].into_iter().enumerate() {
+        let (by_wkg, by_wash) = (format!("wkg-{number}.wasm"), format!("wash-{number}.wasm"));
+        wkg(&["pull", reference, "--output", &by_wkg]);
+        _ = sandbox.run("wash-oci", ["pull", reference.as_str(), &by_wash]).assert_success();
+        for pulled in [by_wkg, by_wash] {
+            assert!(fs::read(sandbox.work().join(&pulled)).unwrap() == component, "{pulled}");
+        }
+    }
+    assert_intact(&sandbox.work().join("registry/a/theirs"));
 }

@@ -238,3 +238,21 @@ fn versions_of_a_whole_set_stand_side_by_side() {
     bench.assert_resolves();
     bench.wit(["check", "--frozen"]).assert_success();
 }
+
+#[test]
+fn the_cache_is_pruned_and_cleaned() {
+    let bench = Workbench::new(WORLD);
+    bench.wit(["fetch"]).assert_success();
+    let folder = bench.sandbox.home().join(".cache/wash/wit");
+    // No project is needed.
+    let cache = |arguments: &[&str]| bench.sandbox.run("wash-wit", [&["-o", "json", "cache"], arguments].concat());
+    assert_eq!(cache(&["path"]).assert_success().json()["data"]["directory"], folder.to_str().unwrap());
+    assert_eq!(cache(&["prune"]).assert_success().json()["data"]["entries"], 0);
+    let wrong = bench.sandbox.run("wash-wit", ["cache", "prune", "--unused-for", "long"]);
+    wrong.assert_code(2).assert_stderr_has("30days");
+    let pruned = cache(&["prune", "--max-size", "0"]).assert_success().json();
+    assert!(pruned["data"]["entries"].as_u64().unwrap() >= 3 && pruned["data"]["bytes"].as_u64().unwrap() > 10_000);
+    bench.wit(["fetch", "--clean"]).assert_success();
+    assert!(cache(&["clean"]).assert_success().json()["data"]["entries"].as_u64().unwrap() >= 3);
+    assert_eq!(cache(&["clean"]).assert_success().json()["data"]["entries"], 0);
+}

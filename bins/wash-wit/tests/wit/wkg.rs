@@ -1,33 +1,22 @@
 //! Projects and packages that go back and forth between `wash wit` and wkg.
 //!
-//! `cargo xtask setup --wkg` builds wkg, which takes minutes; without it these tests have nothing to compare with, so
-//! they run only when asked: `cargo nextest run -p wash-wit --run-ignored all`.
+//! `cargo xtask setup` builds wkg.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 use washlib_test::Output;
+use washlib_test::foreign::wkg;
 
 use crate::workbench::{WORLD, Workbench};
 
-/// wkg, where set-up puts it.
-fn wkg() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    // <target>/debug/deps/wit-1234
-    let target = test.ancestors().nth(3).unwrap();
-    let program = target.join("foreign-wkg/bin/wkg");
-    assert!(program.is_file(), "wkg is not there: `cargo xtask setup --wkg` builds it");
-    program
-}
-
-fn run(bench: &Workbench, program: &PathBuf, arguments: &[&str]) -> Output {
+fn run(bench: &Workbench, program: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(program);
     bench.sandbox.set_environment(&mut command);
     Output::of(command.current_dir(bench.app()).args(arguments)).assert_success()
 }
 
 #[test]
-#[ignore = "needs wkg, which `cargo xtask setup --wkg` builds"]
 fn a_project_can_be_used_with_both_in_turn() {
     let wkg = wkg();
     let bench = Workbench::new(WORLD);
@@ -50,7 +39,6 @@ fn a_project_can_be_used_with_both_in_turn() {
 }
 
 #[test]
-#[ignore = "needs wkg, which `cargo xtask setup --wkg` builds"]
 fn packages_in_the_binary_form_are_taken_over() {
     let wkg = wkg();
     let bench = Workbench::new(WORLD);
@@ -62,7 +50,6 @@ fn packages_in_the_binary_form_are_taken_over() {
 }
 
 #[test]
-#[ignore = "needs wkg, which `cargo xtask setup --wkg` builds"]
 fn what_one_publishes_the_other_fetches() {
     let wkg = wkg();
     let log = "package acme:log@1.0.0;\n\ninterface logging {\n  log: func(text: string);\n}\n";

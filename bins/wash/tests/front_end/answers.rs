@@ -142,7 +142,7 @@ fn draining_is_left_to_the_tools() {
     assert!(json.stdout().contains(r#""result": {"success": true}"#), "{}", json.stdout());
     sandbox.script("path/wash-host", "exit 3");
     assert!(sandbox.wash().args(["drain", "all"]).output().stderr(3).contains("`host` could not be drained"));
-    assert!(sandbox.wash().args(["drain", "moat"]).output().stderr(2).contains("possible values: all, host, oci"));
+    assert!(sandbox.wash().args(["drain", "moat"]).output().stderr(2).contains("possible values: all, host, oci, wit"));
     assert!(sandbox.wash().args(["drain"]).output().stderr(2).contains("needs the name of a cache"));
 }
 

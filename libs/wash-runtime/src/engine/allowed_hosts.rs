@@ -7,6 +7,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use thiserror::Error;
 
+/// The entry that stands for no host at all, so that a list of it alone is one that allows nothing.
+const NO_HOST: &str = "!*";
+
 /// The longest name that the domain name system allows, in bytes.
 const LONGEST_NAME: usize = 253;
 
@@ -131,6 +134,7 @@ struct Rule {
 #[derive(Debug)]
 enum HostRule {
     Any,
+    Nothing,
     Exact(RequestHost),
     /// The suffix with its leading dot.
     Subdomains(String),
@@ -158,6 +162,7 @@ impl AllowedHosts {
             match rule.host {
                 HostRule::Exact(RequestHost::Address(_)) => return Verdict::AllowedAddress,
                 HostRule::Any | HostRule::Exact(_) | HostRule::Subdomains(_) => verdict = Verdict::Allowed,
+                HostRule::Nothing => {}
             }
         }
         verdict
@@ -168,6 +173,9 @@ impl Rule {
     fn parse(text: &str) -> Result<Self, AllowedHostProblem> {
         if text == "*" {
             return Ok(Self { scheme: None, host: HostRule::Any, port: None });
+        }
+        if text == NO_HOST {
+            return Ok(Self { scheme: None, host: HostRule::Nothing, port: None });
         }
         let (scheme, authority) = match text.split_once("://") {
             Some((scheme, rest)) => {
@@ -200,6 +208,7 @@ impl Rule {
             && self.port.is_none_or(|expected| expected == port)
             && match (&self.host, host) {
                 (HostRule::Any, _) => true,
+                (HostRule::Nothing, _) => false,
                 (HostRule::Exact(expected), host) => expected == host,
                 (HostRule::Subdomains(suffix), RequestHost::Domain(name)) => {
                     name.len() > suffix.len() && name.ends_with(suffix.as_str())
@@ -248,6 +257,13 @@ mod tests {
     #[test]
     fn an_empty_list_allows_every_host() {
         assert_eq!(verdict(&[], "https://example.com"), Verdict::Allowed);
+    }
+
+    #[test]
+    fn an_entry_for_no_host_allows_none_by_itself() {
+        assert_eq!(verdict(&["!*"], "https://example.com"), Verdict::Refused);
+        assert_eq!(verdict(&["!*"], "http://127.0.0.1"), Verdict::Refused);
+        assert_eq!(verdict(&["!*", "example.com"], "https://example.com"), Verdict::Allowed);
     }
 
     #[test]

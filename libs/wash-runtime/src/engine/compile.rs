@@ -9,13 +9,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 use washlib_component::InvalidError;
-use wasmtime::component::Component;
+use wasmtime::Store;
 use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker};
 
 use super::Engine;
 use super::code_cache::{self, CodeCache, EntryKey, TrustedCode};
 use super::digest::{ComponentDigest, DigestMemo};
-use super::loaded::{Found, LoadedComponent, LoadedComponents};
+use super::loaded::{ApartModule, Code, Found, LoadedComponent, LoadedComponents};
+use super::split::{self, Skeleton};
+use super::{Builds, Ctx};
 
 /// The first eight bytes of a core module: magic and version.
 const MODULE_PREAMBLE: &[u8] = b"\0asm\x01\0\0\0";
@@ -73,20 +76,21 @@ pub(super) struct CodeSources {
     pub(super) cache: Option<CodeCache>,
     /// A digest of what shapes the code besides the component.
     compatibility: [u8; 32],
+    builds: Builds,
     loaded: Arc<LoadedComponents>,
     pub(super) digests: Arc<DigestMemo>,
 }
 
 impl CodeSources {
-    pub(super) fn new(engine: &wasmtime::Engine, cache: Option<CodeCache>) -> Self {
+    pub(super) fn new(engine: &wasmtime::Engine, cache: Option<CodeCache>, builds: Builds) -> Self {
         let compatibility = code_cache::compatibility(engine);
-        Self { cache, compatibility, loaded: Arc::default(), digests: Arc::default() }
+        Self { cache, compatibility, builds, loaded: Arc::default(), digests: Arc::default() }
     }
 
     /// The same cache for another engine.
     #[cfg(feature = "wasip3")]
     pub(super) fn for_engine(&self, engine: &wasmtime::Engine) -> Self {
-        Self { digests: Arc::clone(&self.digests), ..Self::new(engine, self.cache.clone()) }
+        Self { digests: Arc::clone(&self.digests), ..Self::new(engine, self.cache.clone(), self.builds) }
     }
 }
 
@@ -155,10 +159,43 @@ impl Engine {
         bytes: &[u8],
         digest: ComponentDigest,
     ) -> Result<(CompiledComponent, CodeOrigin), CompileError> {
-        Ok(match self.code.loaded.get_or_load(digest, || self.cached_or_compiled(bytes, digest))? {
+        Ok(match self.code.loaded.get_or_load(digest, || self.taken_apart_or_whole(bytes, digest))? {
             Found::Here(loaded) => (self.still_used(loaded), CodeOrigin::Memory),
             Found::Loaded(loaded, origin) => (CompiledComponent { loaded }, origin),
         })
+    }
+
+    fn taken_apart_or_whole(&self, bytes: &[u8], digest: ComponentDigest) -> Result<(Code, CodeOrigin), CompileError> {
+        if self.code.builds == Builds::Successive
+            && let Some(skeleton) = split::split(bytes)
+        {
+            match self.compile_apart(skeleton) {
+                Ok(code) => return Ok((code, CodeOrigin::Compiled)),
+                // Whatever it was, the whole component decides whether it is one.
+                Err(err) => tracing::debug!("a component is compiled as a whole: {err:#}"),
+            }
+        }
+        let (component, origin) = self.cached_or_compiled(bytes, digest)?;
+        Ok((component.into(), origin))
+    }
+
+    /// Compiles each core module apart, where that has not been done already, and then the rest.
+    fn compile_apart(&self, skeleton: Skeleton) -> wasmtime::Result<Code> {
+        let mut modules = Vec::new();
+        for (import, bytes) in skeleton.modules {
+            let wrapper = split::wrapper(&bytes);
+            let digest = ComponentDigest::of(&wrapper);
+            let found = self.code.loaded.get_or_load(digest, || self.cached_or_compiled(&wrapper, digest))?;
+            let (Found::Here(holder) | Found::Loaded(holder, _)) = found;
+            // An instance of a component that runs nothing hands out the module in it.
+            let mut store = Store::new(self.inner(), ());
+            let instance = Linker::new(self.inner()).instantiate(&mut store, &holder.component)?;
+            let module = instance.get_module(&mut store, split::WRAPPED);
+            let module = module.ok_or_else(|| wasmtime::format_err!("a wrapped module cannot be found"))?;
+            modules.push(ApartModule { import, module, _holder: holder });
+        }
+        let component = Component::from_binary(self.inner(), &skeleton.component)?;
+        Ok(Code { component, modules })
     }
 
     fn cached_or_compiled(
@@ -245,6 +282,20 @@ impl CompiledComponent {
     pub(crate) fn inner(&self) -> &Component {
         &self.loaded.component
     }
+
+    /// The core modules that were compiled apart.
+    #[cfg(test)]
+    pub(super) fn modules(&self) -> &[ApartModule] {
+        &self.loaded.modules
+    }
+
+    /// Gives the component the core modules that were compiled apart from it.
+    pub(crate) fn add_modules(&self, linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
+        for apart in &self.loaded.modules {
+            linker.root().module(&apart.import, &apart.module)?;
+        }
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for CompiledComponent {
@@ -259,7 +310,11 @@ pub(super) fn is_of_wasi_0_3(name: &str) -> bool {
     (name.starts_with("wasi:") || name.starts_with("wasmcloud:messaging/")) && name.contains("@0.3")
 }
 
-/// Types that a world names at its top level carry no behaviour, so nobody needs to provide or call them.
+/// Types that a world names at its top level carry no behaviour, so nobody needs to provide or call them. Core modules
+/// were compiled apart.
 fn names<'a>(items: impl Iterator<Item = (&'a str, ComponentItem)>) -> Vec<String> {
-    items.filter(|(_, item)| !matches!(item, ComponentItem::Type(_))).map(|(name, _)| name.to_string()).collect()
+    items
+        .filter(|(_, item)| !matches!(item, ComponentItem::Type(_) | ComponentItem::Module(_)))
+        .map(|(name, _)| name.to_string())
+        .collect()
 }

@@ -12,6 +12,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use super::admission::Admission;
+use super::lineage::{Lineage, ServiceImport};
 use super::outgoing::Outgoing;
 use super::schedule::CpuShare;
 use super::service_calls::ServiceCalls;
@@ -37,11 +38,15 @@ pub(crate) struct Linked {
     /// The item that answers HTTP requests.
     pub(crate) handler: Option<Handler>,
     /// The line before a service that is called instead of run.
-    pub(crate) service_calls: Option<ServiceCalls>,
+    pub(crate) service_calls: Option<Arc<ServiceCalls>>,
     /// Loopback, as the workload sees it.
     pub(crate) network: Arc<VirtualNetwork>,
     /// Names that the workload may resolve.
     pub(crate) name_lookup: NameLookup,
+    /// What the service calls on its siblings.
+    pub(crate) service_imports: Vec<ServiceImport>,
+    /// Who else is, was or will be in its place, with the same service.
+    pub(crate) lineage: Arc<Lineage>,
     /// Directories that are removed when the workload is gone.
     pub(crate) _scratch: Vec<tempfile::TempDir>,
 }
@@ -88,7 +93,7 @@ pub(crate) struct Item {
     pub(crate) admission: Admission,
     pub(crate) pre: InstancePre<Ctx>,
     /// While this is held, workloads of the same bytes share the code.
-    pub(crate) _code: CompiledComponent,
+    pub(crate) code: CompiledComponent,
 }
 
 /// A directory of the host that a guest sees.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use wasmtime::Module;
 use wasmtime::component::Component;
 
 use super::digest::ComponentDigest;
@@ -17,9 +18,32 @@ const TOUCH_INTERVAL: Duration = Duration::from_secs(600);
 pub(super) struct LoadedComponent {
     pub(super) digest: ComponentDigest,
     pub(super) component: Component,
+    /// Core modules that the component imports because they were compiled apart from it.
+    pub(super) modules: Vec<ApartModule>,
     touched: Mutex<Instant>,
     /// Where it is listed.
     list: Weak<LoadedComponents>,
+}
+
+/// A core module that was compiled apart from its component.
+pub(super) struct ApartModule {
+    /// The name under which the component imports it.
+    pub(super) import: String,
+    pub(super) module: Module,
+    /// While this is held, the module is compiled once for all components that have it.
+    pub(super) _holder: Arc<LoadedComponent>,
+}
+
+/// Code, as it was loaded.
+pub(super) struct Code {
+    pub(super) component: Component,
+    pub(super) modules: Vec<ApartModule>,
+}
+
+impl From<Component> for Code {
+    fn from(component: Component) -> Self {
+        Self { component, modules: Vec::new() }
+    }
 }
 
 /// One component of an engine.
@@ -43,10 +67,10 @@ pub(super) enum Found<T> {
 
 impl LoadedComponents {
     /// The component, which `load` provides if nobody holds it. At most one thread loads a component at a time.
-    pub(super) fn get_or_load<T, E>(
+    pub(super) fn get_or_load<C: Into<Code>, T, E>(
         self: &Arc<Self>,
         digest: ComponentDigest,
-        load: impl FnOnce() -> Result<(Component, T), E>,
+        load: impl FnOnce() -> Result<(C, T), E>,
     ) -> Result<Found<T>, E> {
         let slot = Arc::clone(self.lock().entry(digest).or_default());
         let mut shared = slot.lock();
@@ -54,9 +78,10 @@ impl LoadedComponents {
             return Ok(Found::Here(component));
         }
         match load() {
-            Ok((component, extra)) => {
+            Ok((code, extra)) => {
+                let Code { component, modules } = code.into();
                 let (touched, list) = (Mutex::new(Instant::now()), Arc::downgrade(self));
-                let component = Arc::new(LoadedComponent { digest, component, touched, list });
+                let component = Arc::new(LoadedComponent { digest, component, modules, touched, list });
                 *shared = Arc::downgrade(&component);
                 Ok(Found::Loaded(component, extra))
             }

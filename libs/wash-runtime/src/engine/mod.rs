@@ -9,8 +9,8 @@ use std::{io, thread, time::Duration};
 use rustls::ClientConfig;
 use rustls_pki_types::TrustAnchor;
 use thiserror::Error;
-use wasmtime::Config;
 use wasmtime::component::Linker;
+use wasmtime::{Config, OptLevel};
 
 mod admission;
 mod allowed_hosts;
@@ -22,6 +22,7 @@ mod digest;
 mod files;
 mod headers;
 mod interfaces;
+pub(crate) mod lineage;
 pub(crate) mod linked;
 mod loaded;
 mod memory;
@@ -33,6 +34,7 @@ mod sibling_types;
 pub(crate) mod siblings;
 pub(crate) mod sockets;
 mod special_addresses;
+mod split;
 #[cfg(feature = "wasip3")]
 mod wasip3;
 pub mod workload;
@@ -112,6 +114,7 @@ impl Engine {
             pooling_allocator: true,
             extra_roots: Vec::new(),
             pool: PoolSettings { instances: pool::DEFAULT_INSTANCES, reset: MemoryReset::default() },
+            builds: Builds::default(),
         }
     }
 
@@ -173,9 +176,29 @@ pub struct EngineBuilder {
     pooling_allocator: bool,
     extra_roots: Vec<TrustAnchor<'static>>,
     pool: PoolSettings,
+    builds: Builds,
+}
+
+/// How the next build of a component compares to the one before.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Builds {
+    /// It is another component: each is compiled as a whole, into the fastest code.
+    #[default]
+    Unrelated,
+    /// It is mostly the same, and shall run soon: what has not changed is compiled once, and optimised less. For
+    /// development.
+    Successive,
 }
 
 impl EngineBuilder {
+    /// How the next build of a component compares to the one before: by default they are unrelated.
+    #[must_use]
+    pub fn with_builds(mut self, builds: Builds) -> Self {
+        self.builds = builds;
+        self
+    }
+
     /// Keeps compiled components on disk, for this process's next start and for others. Without it they are compiled
     /// in each process.
     #[must_use]
@@ -233,11 +256,12 @@ impl EngineBuilder {
     }
 
     fn try_build(self) -> Result<Engine, EngineError> {
-        let (inner, pool) = self.build_engine(configuration()).map_err(|err| EngineError::Configuration(err.into()))?;
+        let (inner, pool) =
+            self.build_engine(configuration(self.builds)).map_err(|err| EngineError::Configuration(err.into()))?;
         #[cfg(feature = "wasip3")]
         let wasip3 = Some(Arc::new(wasip3::Concurrent::new(self.clone())));
         let linker = ctx::linker(&inner).map_err(|err| EngineError::Link(err.into()))?;
-        let code = CodeSources::new(&inner, self.code_cache);
+        let code = CodeSources::new(&inner, self.code_cache, self.builds);
         start_clock(&inner, Arc::clone(&code.digests)).map_err(EngineError::Clock)?;
         let memory = Arc::new(MemoryBudget::of_this_machine());
         let compute = Arc::new(Compute::start().map_err(EngineError::Threads)?);
@@ -269,13 +293,16 @@ impl EngineBuilder {
     }
 }
 
-fn configuration() -> Config {
+fn configuration(builds: Builds) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         // WASI 0.2 components run one call at a time; without this every call from guest to host keeps task tables.
         .concurrency_support(false)
         .epoch_interruption(true);
+    if builds == Builds::Successive {
+        config.cranelift_opt_level(OptLevel::None);
+    }
     config
 }
 

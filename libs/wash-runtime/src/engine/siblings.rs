@@ -13,7 +13,7 @@ use wasmtime::component::{
 };
 
 use super::ctx::{Ctx, MAX_CALL_DEPTH, new_store};
-use super::linked::Linked;
+use super::linked::{Linked, Role};
 use super::schedule::Schedule;
 use super::sibling_types::{fits, is_plain, own_resources};
 
@@ -50,6 +50,9 @@ pub(crate) enum Sharing {
 pub(super) struct SiblingFunction {
     item: usize,
     export: ComponentExportIndex,
+    /// The interface and the function, as the importer names them.
+    import: Arc<str>,
+    name: Arc<str>,
     /// The interface's own resources.
     resources: Arc<[ComponentExportIndex]>,
     /// Whether it takes and returns values alone, which need no exchange of handles.
@@ -72,6 +75,8 @@ pub(super) struct Caller {
     depth: usize,
     /// Whether the workload's service waits for the call.
     for_service: bool,
+    /// Whether it is the service itself, which may go on while other components take its siblings' places.
+    is_service: bool,
 }
 
 impl Caller {
@@ -81,6 +86,7 @@ impl Caller {
             schedule: Arc::clone(ctx.schedule()),
             depth: ctx.depth,
             for_service: ctx.works_for_service(),
+            is_service: ctx.item().role == Role::Service,
         }
     }
 }
@@ -95,6 +101,17 @@ struct CallsTooDeep;
 #[error("component `{component}` is called while it waits for a call of its own")]
 struct CallsInCircle {
     component: Arc<str>,
+}
+
+/// Whether every function of an interface passes values alone, so that whoever calls it keeps nothing of the sibling.
+pub(crate) fn passes_values_alone(component: &Component, export: &str) -> bool {
+    let engine = component.engine();
+    let exported = component.component_type().get_export(engine, export).map(|export| export.ty);
+    let Ok(exported) = interface(exported, export) else { return false };
+    exported.exports(engine).all(|(_, item)| match item.ty {
+        ComponentItem::ComponentFunc(function) => is_plain(&function),
+        _ => true,
+    })
 }
 
 /// Defines a sibling's interface in the linker of the component that imports it.
@@ -119,6 +136,7 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
             Box::new(drop_resource(store, item, rep))
         })?;
     }
+    let import_name: Arc<str> = sibling.imported.1.into();
     for (name, import) in imported.exports(engine) {
         let ComponentItem::ComponentFunc(wanted) = import.ty else { continue };
         let Some(ComponentItem::ComponentFunc(function)) = exported.get_export(engine, name).map(|export| export.ty)
@@ -143,6 +161,8 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
         let function = Arc::new(SiblingFunction {
             item: sibling.item,
             export: index(name)?,
+            import: import_name.clone(),
+            name: name.into(),
             resources: Arc::clone(&resources),
             plain,
             place,
@@ -208,7 +228,7 @@ impl SiblingFunction {
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
         let instance = instance_of(store, self.item).await?;
-        let function = self.function(instance, &mut *store)?;
+        let function = function_of(instance, self.export, &mut *store)?;
         if self.plain {
             return function.call_async(&mut *store, parameters, results).await;
         }
@@ -234,21 +254,26 @@ impl SiblingFunction {
         parameters: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
-        let linked = &caller.linked;
-        let _place = linked.item(self.item).admission.admit_within(&caller.schedule).await?;
+        let linked = if caller.is_service { caller.linked.newest() } else { Arc::clone(&caller.linked) };
+        let (item, export) = if Arc::ptr_eq(&caller.linked, &linked) {
+            (self.item, self.export)
+        } else {
+            linked.service_function(&self.import, &self.name)?
+        };
+        let _place = linked.item(item).admission.admit_within(&caller.schedule).await?;
         if caller.depth >= MAX_CALL_DEPTH {
             return Err(CallsTooDeep.into());
         }
         let schedule = Arc::new(Schedule::new(linked.engine().call_timeout()));
-        let mut fresh = new_store(linked, self.item, Arc::clone(&schedule))?;
+        let mut fresh = new_store(&linked, item, Arc::clone(&schedule))?;
         fresh.data_mut().depth = caller.depth + 1;
         if caller.for_service {
             fresh.data_mut().work_for_service();
         }
         let call = schedule.drive(async {
-            let instance = linked.item(self.item).pre.instantiate_async(&mut fresh).await?;
-            fresh.data_mut().set_instance(self.item, instance);
-            let function = self.function(instance, &mut fresh)?;
+            let instance = linked.item(item).pre.instantiate_async(&mut fresh).await?;
+            fresh.data_mut().set_instance(item, instance);
+            let function = function_of(instance, export, &mut fresh)?;
             function.call_async(&mut fresh, parameters, results).await
         });
         // One that computes meets the deadline itself, one that waits does not.
@@ -260,12 +285,16 @@ impl SiblingFunction {
             None => call.await,
         }
     }
+}
 
-    fn function(&self, instance: Instance, store: impl wasmtime::AsContextMut) -> wasmtime::Result<Func> {
-        instance
-            .get_func(store, self.export)
-            .ok_or_else(|| wasmtime::format_err!("a component does not export what it said it would"))
-    }
+fn function_of(
+    instance: Instance,
+    export: ComponentExportIndex,
+    store: impl wasmtime::AsContextMut,
+) -> wasmtime::Result<Func> {
+    instance
+        .get_func(store, export)
+        .ok_or_else(|| wasmtime::format_err!("a component does not export what it said it would"))
 }
 
 /// Makes an item the active one, and remembers who has called it.

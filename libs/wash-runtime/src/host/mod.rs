@@ -14,12 +14,13 @@ use self::metrics::{HostMetrics, WorkloadMetrics};
 use self::registry::{Active, Registry, Reservation, locked};
 use self::running::Running;
 use self::service::ServiceTask;
-use self::start::{Resolved, Resolver};
+use self::start::{Resolved, Resolver, ServiceTerms};
 use crate::plugin::HostPlugin;
 use crate::types::WorkloadStartRequest;
 
 mod api;
 mod builder;
+mod connect;
 pub mod events;
 pub mod guest_output;
 mod heartbeat;
@@ -28,12 +29,15 @@ pub mod invoke;
 pub mod lazy;
 pub mod metrics;
 mod registry;
+mod replace;
 mod running;
 mod service;
 mod start;
 
 pub use api::{HostApi, StopError};
 pub use builder::{BuildError, HostBuilder};
+pub use connect::WorkloadConnectError;
+pub use replace::{Replacement, ServiceFate};
 pub use start::{ImportProblem, InterfaceNameProblem, StartError};
 
 /// How long a plugin may take to stop.
@@ -152,11 +156,13 @@ impl Host {
     async fn start_workload(&self, request: WorkloadStartRequest) -> anyhow::Result<()> {
         let workload_id = request.workload_id.clone();
         let max_restarts = request.workload.service.as_ref().map(|service| service.max_restarts);
+        let service_terms = ServiceTerms::of(&request.workload).map(Arc::new);
         let reservation = self.reserve(&workload_id)?;
         if let Some(handler) = &self.http_handler {
             handler.on_workload_starting(&workload_id, &request.workload)?;
         }
-        let Resolved { workload, bound } = self.resolver.resolve(request, Arc::<WorkloadMetrics>::default()).await?;
+        let metrics = Arc::<WorkloadMetrics>::default();
+        let Resolved { workload, bound, .. } = self.resolver.resolve(request, metrics, None).await?;
         // Routed before it counts as running: a stop that comes in between finds it still starting.
         if let Some(handler) = &self.http_handler
             && workload.handles_http()
@@ -168,7 +174,7 @@ impl Host {
         let service = workload.linked().service().zip(max_restarts).map(|(item, max_restarts)| {
             ServiceTask::prepare(Arc::clone(workload.linked()), item, max_restarts, self.events.clone())
         });
-        let running = Running::new(workload, bound, service);
+        let running = Running::new(workload, bound, service, service_terms);
         if let Err(active) = reservation.fulfil(Active::Running(Arc::clone(&running)), &self.events) {
             self.retire(active, Duration::ZERO).await;
             return Err(StartError::HostStopped.into());

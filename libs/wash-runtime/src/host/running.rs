@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::metrics::WorkloadSnapshot;
 use super::registry::locked;
 use super::service::{ServiceState, ServiceTask};
-use super::start::BoundPlugins;
+use super::start::{BoundPlugins, Predecessor, ServiceTerms};
 use crate::engine::workload::ResolvedWorkload;
 use crate::types::WorkloadState;
 
@@ -17,11 +17,41 @@ pub(crate) struct Running {
     workload: Arc<ResolvedWorkload>,
     bound: Mutex<Option<BoundPlugins>>,
     service: Mutex<Option<ServiceTask>>,
+    service_terms: Option<Arc<ServiceTerms>>,
 }
 
 impl Running {
-    pub(super) fn new(workload: Arc<ResolvedWorkload>, bound: BoundPlugins, service: Option<ServiceTask>) -> Arc<Self> {
-        Arc::new(Self { workload, bound: Mutex::new(Some(bound)), service: Mutex::new(service) })
+    pub(super) fn new(
+        workload: Arc<ResolvedWorkload>,
+        bound: BoundPlugins,
+        service: Option<ServiceTask>,
+        service_terms: Option<Arc<ServiceTerms>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { workload, bound: Mutex::new(Some(bound)), service: Mutex::new(service), service_terms })
+    }
+
+    /// What a workload may inherit from this one: none where there is no service at work.
+    pub(super) fn predecessor(&self) -> Option<Predecessor> {
+        let terms = Arc::clone(self.service_terms.as_ref()?);
+        let failed = matches!(locked(&self.service).as_ref()?.state(), ServiceState::Failed { .. });
+        (!failed).then(|| Predecessor::new(Arc::clone(self.workload.linked()), terms))
+    }
+
+    /// Takes the service, for the workload that takes this one's place.
+    pub(super) fn take_service(&self) -> Option<ServiceTask> {
+        locked(&self.service).take()
+    }
+
+    /// Undoes that.
+    pub(super) fn give_back(&self, service: ServiceTask) {
+        *locked(&self.service) = Some(service);
+    }
+
+    /// Lets nothing new come: another workload has taken this one's place.
+    pub(super) fn supersede(&self) {
+        if let Some(bound) = &*locked(&self.bound) {
+            bound.superseded();
+        }
     }
 
     pub(crate) fn workload(&self) -> &Arc<ResolvedWorkload> {

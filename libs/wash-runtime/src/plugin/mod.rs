@@ -105,6 +105,12 @@ pub trait HostPlugin: Any + Send + Sync + 'static {
         if interfaces.iter().any(is_called) { Attachment::Calls } else { Attachment::Keeps }
     }
 
+    /// Another workload has taken this one's place: it finishes what it has begun, and gets nothing that comes from now
+    /// on. It stops later. Must not block.
+    fn on_workload_superseded(&self, workload_id: &str) {
+        _ = workload_id;
+    }
+
     /// The workload has stopped, or failed to start after it was bound.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod messaging;
 mod outgoing;
 mod plugins;
 mod protocol;
+mod replacing;
 mod routing;
 mod services;
 mod serving;

@@ -79,6 +79,10 @@ section! {
         wasi_blobstore_path: Option<Sourced<PathBuf>>,
         /// WebAssembly proposals to enable besides the default ones.
         wasm_proposals: Option<Sourced<Vec<String>>>,
+        /// Files and folders whose changes are a reason to build, instead of the whole project; they may be outside it.
+        watch: Option<Sourced<Vec<PathBuf>>>,
+        /// What is no reason to build, as lines of a `.gitignore`.
+        ignore: Option<Sourced<Vec<String>>>,
     }
 }
 
@@ -116,9 +120,9 @@ section! {
         allowed_ip_name_lookups: Option<Sourced<Vec<String>>>,
         /// Ports of this machine's loopback that it may reach, instead of the workload's.
         allowed_host_loopback_ports: Option<Sourced<Vec<String>>>,
-        /// How many instances to keep between calls; 0 starts each call in a new one.
+        /// How many instances to keep ready for calls; 0 makes one when a call comes.
         pool_size: Option<Sourced<u32>>,
-        /// How many calls an instance serves before it is replaced; 0 is no limit.
+        /// How many calls may be in flight at once, further ones wait; 0 is no limit.
         max_invocations: Option<Sourced<u32>>,
         /// How many calls an instance serves at once.
         max_concurrency: Option<Sourced<u32>>,

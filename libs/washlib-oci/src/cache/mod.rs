@@ -146,18 +146,35 @@ impl Cache {
     ///
     /// When the cache cannot be read.
     pub fn blob(&self, digest: &Digest) -> Result<Option<CachedBlob>, CacheError> {
+        Ok(self.blob_with_copy(digest, None)?.map(|(blob, _)| blob))
+    }
+
+    /// A blob as [`Self::blob`] finds it, and its content in an empty file too, at once: verifying takes as long as
+    /// writing. Whether the file has all of it is the second answer; one that could not be written is left empty.
+    pub(crate) fn blob_with_copy(
+        &self,
+        digest: &Digest,
+        copy: Option<&File>,
+    ) -> Result<Option<(CachedBlob, bool)>, CacheError> {
         let path = self.blob_path(digest);
         let Some(file) = open_existing(&path)? else { return Ok(None) };
         let mut hasher = Hasher::new(digest.algorithm());
-        let size = feed(&file, &path, &mut hasher)?;
-        if hasher.finish() != *digest {
+        let (size, copied) = match copy {
+            Some(copy) => feed_and_copy(&file, &path, &mut hasher, copy)?,
+            None => (feed(&file, &path, &mut hasher)?, false),
+        };
+        let is_sound = hasher.finish() == *digest;
+        if let Some(copy) = copy.filter(|_| !(is_sound && copied)) {
+            copy.set_len(0)?;
+        }
+        if !is_sound {
             tracing::warn!("{} is damaged and is removed", path.display());
             remove(&path)?;
             return Ok(None);
         }
         // For the order in which blobs are removed. A cache that cannot be written to is still one that can be read.
         let _ = file.set_modified(SystemTime::now());
-        Ok(Some(CachedBlob { file, path, size, _temporary: self.temporary.clone() }))
+        Ok(Some((CachedBlob { file, path, size, _temporary: self.temporary.clone() }, copied)))
     }
 
     /// Whether there is such a blob of this size, without a look at its content.
@@ -236,6 +253,31 @@ struct Note<T> {
     value: T,
 }
 
+/// Hashes a whole file, copies it at the same time, and returns its length and whether the copy was made.
+fn feed_and_copy(file: &File, path: &Path, hasher: &mut Hasher, copy: &File) -> Result<(u64, bool), CacheError> {
+    std::thread::scope(|scope| {
+        let copying = std::thread::Builder::new().spawn_scoped(scope, || duplicate(file, copy));
+        let size = feed(file, path, hasher)?;
+        // Why it failed is found out by whoever copies it again.
+        let copied = copying.ok().and_then(|copying| copying.join().ok()?.ok());
+        Ok((size, copied == Some(size)))
+    })
+}
+
+/// Copies a whole file without moving anybody's position in it.
+fn duplicate(file: &File, copy: &File) -> io::Result<u64> {
+    let mut buffer = vec![0; CHUNK];
+    let mut position = 0;
+    loop {
+        let read = file.read_at(&mut buffer, position)?;
+        if read == 0 {
+            return Ok(position);
+        }
+        copy.write_all_at(&buffer[..read], position)?;
+        position += read as u64;
+    }
+}
+
 /// Hashes a whole file and returns its length.
 fn feed(mut file: &File, path: &Path, hasher: &mut Hasher) -> Result<u64, CacheError> {
     let named = |err: io::Error| io::Error::new(err.kind(), format!("{}: {err}", path.display()));
@@ -295,6 +337,29 @@ mod tests {
         std::fs::write(&path, b"hellp").unwrap();
         assert!(cache.blob(&digest).unwrap().is_none());
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_copy_is_whole_or_empty() {
+        let cache = cache();
+        let content = vec![7; 3 * CHUNK + 1];
+        let digest = Digest::of(&content);
+        cache.put(&digest, &content).unwrap();
+        let copy = tempfile::NamedTempFile::new().unwrap();
+        let (blob, copied) = cache.blob_with_copy(&digest, Some(copy.as_file())).unwrap().unwrap();
+        assert!(copied && std::fs::read(copy.path()).unwrap() == content && blob.read().unwrap() == content);
+        // One that cannot be written to.
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let (blob, copied) = cache.blob_with_copy(&digest, Some(&full)).map_or((None, false), |found| {
+            let (blob, copied) = found.unwrap();
+            (Some(blob), copied)
+        });
+        assert!(!copied && blob.is_none_or(|blob| blob.read().unwrap() == content));
+        // One of a damaged blob.
+        std::fs::write(cache.blob_path(&digest), b"damaged").unwrap();
+        let copy = tempfile::NamedTempFile::new().unwrap();
+        assert!(cache.blob_with_copy(&digest, Some(copy.as_file())).unwrap().is_none());
+        assert_eq!(copy.as_file().metadata().unwrap().len(), 0);
     }
 
     #[test]

@@ -5,8 +5,10 @@
 mod layers;
 mod unpack;
 
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -78,6 +80,9 @@ pub struct PullOptions {
     pub expect: Expect,
     /// Keys of which one must have signed the artifact, besides what the settings demand.
     pub keys: Vec<PublicKey>,
+    /// An empty file that gets the content while that is verified, where it comes out of the cache as it is:
+    /// [`PulledComponent::is_copied`] tells. It stays empty otherwise.
+    pub copy: Option<Arc<File>>,
 }
 
 /// Where an artifact came from.
@@ -122,9 +127,15 @@ pub struct PulledComponent {
     /// The signatures that were demanded.
     pub verified: Vec<Verified>,
     blob: CachedBlob,
+    copied: bool,
 }
 
 impl PulledComponent {
+    /// Whether [`PullOptions::copy`] has the content.
+    pub fn is_copied(&self) -> bool {
+        self.copied
+    }
+
     /// The content's file in the cache. Another process may remove it there; [`Self::read`] works all the same.
     pub fn path(&self) -> &Path {
         self.blob.path()
@@ -264,16 +275,21 @@ impl Client {
         };
         let layer = layers::choose(&located.manifest, layout, &choice)
             .map_err(|source| PullError::Layer { reference: Box::new(reference.clone()), source })?;
-        let cached = self.cached_blob(&layer).await.map_err(of_registry)?;
+        let cached = self.cached_blob(&layer, options.copy.clone()).await.map_err(of_registry)?;
         let source = if cached.is_some() { located.source } else { Source::Registry };
-        let blob = match cached {
-            Some(blob) => blob,
+        let (blob, copied) = match cached {
+            Some(cached) => cached,
             None => {
                 may_ask(options).map_err(|reason| not_cached(reference, reason))?;
-                self.blob(repository, &layer, progress).await.map_err(of_registry)?
+                (self.blob(repository, &layer, progress).await.map_err(of_registry)?, false)
             }
         };
         let (blob, kind, content_digest) = self.content(reference, &layer, blob, options.expect).await?;
+        // What was unpacked is not what was copied.
+        let is_layer = content_digest == layer.digest;
+        if let Some(copy) = options.copy.as_ref().filter(|_| copied && !is_layer) {
+            copy.set_len(0).map_err(|err| of_registry(err.into()))?;
+        }
         Ok(PulledComponent {
             reference: reference.clone(),
             digest: located.digest,
@@ -285,6 +301,7 @@ impl Client {
             source,
             verified,
             blob,
+            copied: copied && is_layer,
         })
     }
 

@@ -82,9 +82,9 @@ impl Contents {
             let payload = payload.map_err(|err| ContentError::Malformed(err.to_string()))?;
             reading.take(payload).map_err(|err| ContentError::Malformed(err.to_string()))?;
         }
-        let mut contents = reading.contents;
+        let mut contents = reading.contents.clone();
         if contents.kind == Kind::Component
-            && !reading.has_code
+            && reading.may_be_package()
             && let Ok(DecodedWasm::WitPackage(resolve, package)) = wit_component::decode(bytes)
         {
             contents.kind = Kind::WitPackage;
@@ -120,6 +120,10 @@ struct Reading {
     contents: Contents,
     depth: usize,
     has_code: bool,
+    /// Whether its outermost level exports types.
+    has_types: bool,
+    /// Whether it imports anything, or exports anything else.
+    has_more: bool,
 }
 
 impl Reading {
@@ -137,7 +141,12 @@ impl Reading {
             revision: None,
             version: None,
         };
-        Self { contents, depth: 0, has_code: false }
+        Self { contents, depth: 0, has_code: false, has_types: false, has_more: false }
+    }
+
+    /// A package of WIT exports types and nothing else. Only what may be one is decoded, which copies all of it.
+    fn may_be_package(&self) -> bool {
+        self.has_types && !self.has_more && !self.has_code
     }
 
     fn take(&mut self, payload: Payload<'_>) -> wasmparser::Result<()> {
@@ -156,6 +165,7 @@ impl Reading {
             Payload::ComponentImportSection(imports) => {
                 for import in imports {
                     let import = import?;
+                    self.has_more = true;
                     if matches!(import.ty, ComponentTypeRef::Instance(_) | ComponentTypeRef::Func(_)) {
                         self.contents.imports.push(import.name.name.to_owned());
                     }
@@ -164,6 +174,10 @@ impl Reading {
             Payload::ComponentExportSection(exports) => {
                 for export in exports {
                     let export = export?;
+                    match export.kind {
+                        ComponentExternalKind::Type => self.has_types = true,
+                        _ => self.has_more = true,
+                    }
                     if matches!(export.kind, ComponentExternalKind::Instance | ComponentExternalKind::Func) {
                         self.contents.exports.push(export.name.name.to_owned());
                     }

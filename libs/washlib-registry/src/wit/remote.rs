@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use washlib_oci::credentials::ExplicitCredential;
 use washlib_oci::{Client, Protocol, Reference, Secret, Settings, Unwatched, is_loopback};
 use washlib_wit::{Content, Fetched, PackageId, SourceError};
@@ -21,6 +21,9 @@ const MAX_ARCHIVE: usize = 128 * 1024 * 1024;
 
 type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
+/// An archive that is downloaded by whoever asks for it first.
+type Archive = Arc<OnceCell<Arc<Vec<u8>>>>;
+
 /// Everything that is reached over the network, made when it is first needed.
 #[derive(Debug)]
 pub(super) struct Remote {
@@ -29,7 +32,7 @@ pub(super) struct Remote {
     plain_web: OnceLock<reqwest::Client>,
     metadata: Mutex<BTreeMap<String, RegistryMetadata>>,
     clients: Mutex<BTreeMap<String, Client>>,
-    archives: Mutex<BTreeMap<String, Arc<Vec<u8>>>>,
+    archives: Mutex<BTreeMap<String, Archive>>,
 }
 
 /// What the protocol of OCI is told by a registry.
@@ -161,16 +164,13 @@ impl Remote {
 
     /// An archive, downloaded once however many packages are in it.
     pub(super) async fn archive(&self, url: &str) -> Result<Arc<Vec<u8>>, BoxedError> {
-        let mut archives = self.archives.lock().await;
-        if let Some(bytes) = archives.get(url) {
-            return Ok(Arc::clone(bytes));
-        }
-        let is_plain =
-            url.strip_prefix("http://").is_some_and(|rest| is_loopback(rest.split('/').next().unwrap_or(rest)));
-        let web = if is_plain { self.plain_web()? } else { self.web()? };
-        let bytes = Arc::new(http::download(web, url, MAX_ARCHIVE).await?);
-        archives.insert(url.to_owned(), Arc::clone(&bytes));
-        Ok(bytes)
+        let archive = Arc::clone(self.archives.lock().await.entry(url.to_owned()).or_default());
+        let download = async {
+            let host = url.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+            let web = if host.is_some_and(is_loopback) { self.plain_web()? } else { self.web()? };
+            Ok::<_, BoxedError>(Arc::new(http::download(web, url, MAX_ARCHIVE).await?))
+        };
+        Ok(Arc::clone(archive.get_or_try_init(|| download).await?))
     }
 
     fn web(&self) -> Result<&reqwest::Client, SourceError> {

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use futures_util::stream;
 use semver::Version;
 use tokio::runtime::Runtime;
 use washlib_git::FetchProgress;
@@ -18,6 +20,9 @@ use washlib_wit::{
 use super::registries::{Access, AccessKind, Registries};
 use super::remote::Remote;
 use super::{archive, git, local};
+
+/// How many things are fetched at once.
+const PARALLEL: usize = 16;
 
 /// How often an interrupt is looked for while answers are waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -337,7 +342,7 @@ impl PackageSource for Sources {
             }
         };
         let (done, total) = (AtomicUsize::new(0), wanted.len());
-        let all = join_all(wanted.iter().map(|wanted| {
+        let all = wanted.iter().map(|wanted| {
             let done = &done;
             async move {
                 let answer = self.fetch_one(Some(network), wanted).await;
@@ -345,7 +350,8 @@ impl PackageSource for Sources {
                 self.settings.watcher.fetched(count, total, &name_of(wanted));
                 answer
             }
-        }));
+        });
+        let all = stream::iter(all).buffered(PARALLEL).collect::<Vec<_>>();
         let answers = self.wait(network, async { Ok(all.await) });
         answers.unwrap_or_else(|_| wanted.iter().map(|_| Err(SourceError::Interrupted)).collect())
     }

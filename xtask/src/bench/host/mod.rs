@@ -17,7 +17,7 @@ mod sleepers;
 mod spinners;
 mod start;
 mod workloads;
-mod wrk;
+pub(super) mod wrk;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -15,15 +15,15 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// What `wrk` counted.
 #[derive(Debug, PartialEq)]
-pub(super) struct Rate {
-    pub(super) requests: f64,
-    pub(super) per_second: f64,
+pub(in crate::bench) struct Rate {
+    pub(in crate::bench) requests: f64,
+    pub(in crate::bench) per_second: f64,
     /// Answers with a status of 400 or more, and errors of sockets.
-    pub(super) failed: u64,
+    pub(in crate::bench) failed: u64,
 }
 
 /// Says what to install where it is missing.
-pub(super) fn check() -> Result<()> {
+pub(in crate::bench) fn check() -> Result<()> {
     match Command::new("wrk").arg("-v").output() {
         Err(err) if err.kind() == io::ErrorKind::NotFound => {
             bail!("`wrk` is not on PATH: install the package `wrk` (Debian: apt-get install wrk)")
@@ -34,8 +34,19 @@ pub(super) fn check() -> Result<()> {
 
 /// Asks as fast as 32 connections can.
 pub(super) fn run(address: SocketAddr, host: &str, path: &str, duration: Duration) -> Result<Rate> {
+    run_with(address, CONNECTIONS, host, path, duration)
+}
+
+/// Asks as fast as so many connections can.
+pub(in crate::bench) fn run_with(
+    address: SocketAddr,
+    connections: u32,
+    host: &str,
+    path: &str,
+    duration: Duration,
+) -> Result<Rate> {
     let mut command = Command::new("wrk");
-    command.arg("-t1").arg(format!("-c{CONNECTIONS}")).arg(format!("-d{}s", duration.as_secs().max(1)));
+    command.arg("-t1").arg(format!("-c{connections}")).arg(format!("-d{}s", duration.as_secs().max(1)));
     // With a capital letter: any other spelling is sent in addition to wrk's own, and two of them are an error.
     command.arg("-H").arg(format!("Host: {host}")).arg(format!("http://{address}{path}"));
     let mut child = server::Guard(command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn()?);

@@ -3,6 +3,7 @@
 //! curl moves the same bytes and does nothing else: no digest, no manifest, no configuration. It is the bound that the
 //! others are held against. All take turns within a round, so that a machine that gets slower slows all.
 
+mod crowd;
 mod registry;
 mod tools;
 
@@ -17,6 +18,7 @@ use self::registry::Registry;
 use self::tools::{Curl, Timed, Wash};
 use super::samples::Samples;
 use crate::process::{cargo, execute, print, say, succeeds, target_folder};
+use crate::wkg;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -46,19 +48,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         wash: Wash { program: wash_oci, home: scratch.path().join("home") },
         curl: Curl,
         registry,
+        wkg: wkg::for_benches()?,
         scratch,
         bytes: usize::try_from(options.megabytes)? * 1_000_000,
     };
     print(&format!("{} MB, {} rounds over loopback, milliseconds", options.megabytes, options.rounds));
     print(&format!("{:<44} {:>8} {:>8} {:>8}", "", "median", "min", "max"));
     bench.pushes(options.rounds)?;
-    bench.pulls(options.rounds)
+    bench.pulls(options.rounds)?;
+    bench.crowd()
 }
 
 struct Bench {
     wash: Wash,
     curl: Curl,
     registry: Registry,
+    wkg: PathBuf,
     scratch: TempDir,
     bytes: usize,
 }
@@ -84,11 +89,9 @@ impl Bench {
                 skopeo.push(milliseconds(tools::skopeo_push(&layout, &self.registry.reference("bench/skopeo:v1"))?));
                 fs_err::remove_dir_all(&layout)?;
             }
-            if succeeds(std::process::Command::new("wkg").arg("--version")) {
-                fs_err::write(&file, tools::component(self.bytes, u64::from(round) * 8 + 3))?;
-                let reference = self.registry.reference("bench/wkg:v1");
-                wkg.push(milliseconds(tools::wkg_push(&file, &reference, self.registry.address())?));
-            }
+            fs_err::write(&file, tools::component(self.bytes, u64::from(round) * 8 + 3))?;
+            let reference = self.registry.reference("bench/wkg:v1");
+            wkg.push(milliseconds(tools::wkg_push(&self.wkg, &file, &reference, self.registry.address())?));
         }
         row("push: curl (one PUT, the session is open)", &curl, None);
         row("push: wash oci", &wash, Some(&curl));
@@ -127,16 +130,35 @@ impl Bench {
                 skopeo.push(milliseconds(tools::skopeo_pull(&reference, &folder)?));
                 fs_err::remove_dir_all(&folder)?;
             }
-            if succeeds(std::process::Command::new("wkg").arg("--version")) {
-                fresh("wkg")?;
-                wkg.push(milliseconds(tools::wkg_pull(&reference, &output, self.registry.address())?));
-            }
+            fresh("wkg")?;
+            wkg.push(milliseconds(tools::wkg_pull(&self.wkg, &reference, &output, self.registry.address())?));
         }
         row("pull: curl (one GET)", &curl, None);
         row("pull: wash oci, nothing cached", &wash, Some(&curl));
         row("pull: skopeo copy to a folder", &skopeo, Some(&curl));
         row("pull: wkg oci", &wkg, Some(&curl));
         row("pull by digest from the cache: wash oci", &cached, None);
+        Ok(())
+    }
+
+    /// What `serve` does, and Debian's registry beside it.
+    fn crowd(&self) -> Result<()> {
+        let file = self.scratch.path().join("crowd.wasm");
+        let content = tools::component(self.bytes, 1);
+        fs_err::write(&file, &content)?;
+        let served = crowd::Served::start(&self.wash.program, &self.scratch.path().join("served"))?;
+        let sides = [
+            ("wash oci serve", served.address(), served.id()),
+            ("docker-registry", self.registry.address(), self.registry.id()),
+        ];
+        for (name, address, process) in sides {
+            let (_, digest) = self.wash.push_json(&format!("{address}/bench/crowd:v1"), &file)?;
+            let path = format!("/v2/bench/crowd/blobs/{digest}");
+            let (failed, time) = crowd::pull(address, &path, content.len());
+            let memory = crowd::peak_memory(process).map_or("unknown".to_owned(), |memory| format!("{memory:.1} MB"));
+            let clients = crowd::CLIENTS;
+            print(&format!("{clients} pulls at once, {name}: {failed} failed, {time:.0} ms for all, at most {memory}"));
+        }
         Ok(())
     }
 
@@ -153,7 +175,7 @@ fn milliseconds(time: Timed) -> f64 {
 /// Prints what was measured, and how it compares with the bound.
 fn row(name: &str, samples: &Samples, bound: Option<&Samples>) {
     if samples.len() == 0 {
-        say(&format!("{name}: left out, the program is not on PATH"));
+        say(&format!("{name}: left out"));
         return;
     }
     let factor = bound.map(|bound| format!("  {:.2} x curl", samples.median() / bound.median())).unwrap_or_default();

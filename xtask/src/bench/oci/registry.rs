@@ -40,6 +40,10 @@ impl Registry {
         &self.address
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(super) fn reference(&self, rest: &str) -> String {
         format!("{}/{rest}", self.address)
     }

@@ -82,12 +82,12 @@ pub(super) fn skopeo_pull(reference: &str, folder: &Path) -> Result<Timed> {
     time(Command::new("skopeo").args(["--insecure-policy", "copy", "--src-tls-verify=false", &from, &to]))
 }
 
-pub(super) fn wkg_push(file: &Path, reference: &str, registry: &str) -> Result<Timed> {
-    time(Command::new("wkg").args(["oci", "push", "--insecure", registry, reference]).arg(file))
+pub(super) fn wkg_push(wkg: &Path, file: &Path, reference: &str, registry: &str) -> Result<Timed> {
+    time(Command::new(wkg).args(["oci", "push", "--insecure", registry, reference]).arg(file))
 }
 
-pub(super) fn wkg_pull(reference: &str, output: &Path, registry: &str) -> Result<Timed> {
-    time(Command::new("wkg").args(["oci", "pull", "--insecure", registry, reference, "-o"]).arg(output))
+pub(super) fn wkg_pull(wkg: &Path, reference: &str, output: &Path, registry: &str) -> Result<Timed> {
+    time(Command::new(wkg).args(["oci", "pull", "--insecure", registry, reference, "-o"]).arg(output))
 }
 
 /// Runs a program to its end; one that fails fails the bench.

@@ -30,7 +30,7 @@ mod udp_host;
 pub(crate) mod wasip3;
 
 pub(crate) use names::NameLookup;
-pub(crate) use network::VirtualNetwork;
+pub(crate) use network::{ConnectError, VirtualNetwork};
 
 /// Sockets that one component or service of a store may have at once; beyond that `create-tcp-socket`,
 /// `create-udp-socket`, `accept` and `resolve-addresses` fail with `new-socket-limit`.

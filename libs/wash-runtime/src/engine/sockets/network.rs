@@ -2,6 +2,7 @@
 //!
 //! Nothing here reaches the operating system, and nothing decides who may bind.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use std::task::{Context, Poll};
 
 use thiserror::Error;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::mailbox::{Datagram, Mailbox};
 use super::pipe::Budget;
@@ -46,6 +47,8 @@ pub(crate) struct VirtualNetwork {
     sockets: Arc<Semaphore>,
     descriptors: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
+    /// Somebody has begun to listen.
+    listens: Notify,
 }
 
 enum TcpEntry {
@@ -64,6 +67,7 @@ impl VirtualNetwork {
             sockets: Arc::new(Semaphore::new(MAX_SOCKETS)),
             descriptors: Arc::new(Semaphore::new(max_descriptors())),
             lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
+            listens: Notify::new(),
         })
     }
 
@@ -72,7 +76,6 @@ impl VirtualNetwork {
     ///
     /// # Errors
     /// See [`ConnectError`].
-    #[allow(dead_code, reason = "no part of the host talks to services yet")]
     pub(crate) async fn connect(self: &Arc<Self>, port: u16) -> Result<VirtualStream, ConnectError> {
         let loopbacks = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         for address in loopbacks {
@@ -94,6 +97,7 @@ impl VirtualNetwork {
     pub(super) fn listen(port: TcpPort, backlog: usize) -> TcpListener {
         let (sender, queue) = mpsc::channel(backlog);
         port.network.lock_tcp().replace(port.address, TcpEntry::Listening(sender));
+        port.network.listens.notify_waiters();
         TcpListener { queue, next: None, port }
     }
 
@@ -151,6 +155,17 @@ impl VirtualNetwork {
     /// Limits how many names are being resolved.
     pub(super) fn lookups(&self) -> Arc<Semaphore> {
         Arc::clone(&self.lookups)
+    }
+
+    /// The TCP ports that somebody listens on.
+    pub(crate) fn listening_ports(&self) -> BTreeSet<u16> {
+        let table = self.lock_tcp();
+        table.entries().filter(|(_, entry)| matches!(entry, TcpEntry::Listening(_))).map(|(port, _)| port).collect()
+    }
+
+    /// Resolves when somebody has begun to listen since this was called.
+    pub(crate) fn listens(&self) -> impl Future<Output = ()> + '_ {
+        self.listens.notified()
     }
 
     /// Whether somebody listens on the address.

@@ -68,6 +68,11 @@ impl<E> PortTable<E> {
         port.iter().find(|(ip, _)| *ip == destination.ip() || ip.is_unspecified()).map(|(_, entry)| entry)
     }
 
+    /// All that is bound, in no particular order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u16, &E)> {
+        self.bound.iter().flat_map(|((_, port), bound)| bound.iter().map(|(_, entry)| (*port, entry)))
+    }
+
     /// Replaces what a bound address leads to.
     pub(super) fn replace(&mut self, address: SocketAddr, entry: E) {
         let port = self.bound.get_mut(&key(address));

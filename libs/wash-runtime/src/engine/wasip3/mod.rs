@@ -44,7 +44,7 @@ impl Concurrent {
 
     /// Shares with the first engine what is no part of wasmtime's: the budget of memory, threads, trust, the cache.
     fn build(&self, base: &Engine) -> Result<Engine, EngineError> {
-        let mut config = configuration();
+        let mut config = configuration(self.builder.builds);
         config.concurrency_support(true).wasm_component_model_async(true);
         let (inner, pool) = self.builder.build_engine(config).map_err(|err| EngineError::Configuration(err.into()))?;
         let linker = linker(&inner).map_err(|err| EngineError::Link(err.into()))?;

@@ -68,7 +68,12 @@ mod tests {
             request = request.header(HOST, *host);
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        let connection = ConnectionInfo { local: "127.0.0.1:8000".parse().unwrap(), scheme: Scheme::HTTP };
+        let connection = ConnectionInfo {
+            local: "127.0.0.1:8000".parse().unwrap(),
+            peer: "127.0.0.1:50000".parse().unwrap(),
+            scheme: Scheme::HTTP,
+            own_pages: None,
+        };
         complete(&mut parts, &connection)?;
         Ok(parts.uri.to_string())
     }

@@ -29,7 +29,7 @@ use super::response_body::Watched as WatchedBody;
 use super::stream::{Protocol, Watched};
 use super::streams::StreamExecutor;
 use super::tls::Tls;
-use super::{Router, exchange};
+use super::{OwnPages, Router, exchange};
 
 /// What every connection of a server is served with.
 pub(super) struct Serving<R> {
@@ -39,6 +39,7 @@ pub(super) struct Serving<R> {
     /// What times of connections are counted from.
     pub(super) epoch: Instant,
     body_limits: BodyLimits,
+    own_pages: Option<Arc<dyn OwnPages>>,
     http1: http1::Builder,
     http2: http2::Builder<StreamExecutor>,
 }
@@ -47,8 +48,12 @@ pub(super) struct Serving<R> {
 pub(super) struct ConnectionInfo {
     /// The address that the server listens on.
     pub(super) local: SocketAddr,
+    /// The address at the other end.
+    pub(super) peer: SocketAddr,
     /// `https` where the connection is encrypted.
     pub(super) scheme: Scheme,
+    /// What is answered by nobody's workload.
+    pub(super) own_pages: Option<Arc<dyn OwnPages>>,
 }
 
 /// A request as it comes from a connection.
@@ -62,13 +67,20 @@ struct Client<R> {
 }
 
 impl<R: Router> Serving<R> {
-    pub(super) fn new(router: Arc<R>, local: SocketAddr, tls: Option<Arc<Tls>>, limits: &Limits) -> Self {
+    pub(super) fn new(
+        router: Arc<R>,
+        local: SocketAddr,
+        tls: Option<Arc<Tls>>,
+        own_pages: Option<Arc<dyn OwnPages>>,
+        limits: &Limits,
+    ) -> Self {
         Self {
             router,
             local,
             tls,
             epoch: Instant::now(),
             body_limits: BodyLimits { bytes: limits.body_bytes, timeout: limits.body_timeout },
+            own_pages,
             http1: http1_builder(limits),
             http2: http2_builder(limits),
         }
@@ -121,16 +133,17 @@ async fn try_serve<R: Router>(
     control: &Arc<Control>,
 ) -> Result<(), Failure> {
     let stream = TcpStream::from_std(stream)?;
+    let peer = stream.peer_addr()?;
     match serving.tls.clone() {
         None => {
             let mut stream = Watched::new(stream, Arc::clone(control));
             let protocol = unless_ended(control, stream.detect()).await??;
-            speak(protocol, stream, Scheme::HTTP, serving, control).await
+            speak(protocol, stream, (Scheme::HTTP, peer), serving, control).await
         }
         Some(tls) => {
             let (stream, protocol) = unless_ended(control, tls.accept(stream)).await?.map_err(Failure::Handshake)?;
             let stream = Watched::new(stream, Arc::clone(control));
-            speak(protocol, stream, Scheme::HTTPS, serving, control).await
+            speak(protocol, stream, (Scheme::HTTPS, peer), serving, control).await
         }
     }
 }
@@ -148,14 +161,14 @@ async fn unless_ended<F: Future>(control: &Control, future: F) -> Result<F::Outp
 async fn speak<R: Router, S>(
     protocol: Protocol,
     stream: Watched<S>,
-    scheme: Scheme,
+    (scheme, peer): (Scheme, SocketAddr),
     serving: Arc<Serving<R>>,
     control: &Arc<Control>,
 ) -> Result<(), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let info = ConnectionInfo { local: serving.local, scheme };
+    let info = ConnectionInfo { local: serving.local, peer, scheme, own_pages: serving.own_pages.clone() };
     let client = Arc::new(Client { serving: Arc::clone(&serving), control: Arc::clone(control), info });
     let service = service_fn(move |request| {
         let client = Arc::clone(&client);

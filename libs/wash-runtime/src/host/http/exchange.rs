@@ -46,6 +46,9 @@ pub(super) async fn answer<R: Router>(
     if let Err(err) = authority::complete(&mut parts, connection) {
         return text(StatusCode::BAD_REQUEST, &err.to_string());
     }
+    if let Some(response) = connection.own_pages.as_ref().and_then(|pages| pages.answer(&parts, connection.peer)) {
+        return response.map(ResponseBody::Own);
+    }
     let begun = Instant::now();
     let in_flight = match choose(router, &parts) {
         Ok(Chosen::Joined(in_flight)) => in_flight,
@@ -59,12 +62,13 @@ pub(super) async fn answer<R: Router>(
     let workload = Arc::clone(in_flight.workload());
     let observed = workload.http().observer.as_ref().map(|observer| observer.begin(&workload, &parts));
     let trace = observed.as_ref().map(|observed| observed.propagate()).filter(|trace| !trace.is_empty());
-    let (outcome, response) = match run(in_flight, Request::from_parts(parts, body), begun, trace).await {
+    let (outcome, mut response) = match run(in_flight, Request::from_parts(parts, body), begun, trace).await {
         Ok(response) => (RequestOutcome::of_status(response.status()), response),
         Err(fault) => (fault.outcome(), fault.into_response(workload.id())),
     };
     workload.metrics().record(outcome, begun.elapsed());
-    if let Some(observed) = observed {
+    if let Some(mut observed) = observed {
+        observed.respond(response.headers_mut());
         observed.end(outcome, response.status());
     }
     response

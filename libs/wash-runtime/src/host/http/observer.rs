@@ -22,6 +22,11 @@ pub trait ObservedRequest: Send {
         HeaderMap::new()
     }
 
+    /// The head of its response is there. What is added to its headers, the client sees.
+    fn respond(&mut self, headers: &mut HeaderMap) {
+        _ = headers;
+    }
+
     /// The head of its response is there.
     fn end(self: Box<Self>, outcome: RequestOutcome, status: StatusCode);
 }

@@ -18,6 +18,7 @@ use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::guest::Guest;
+use super::own_pages::OwnBody;
 
 /// A body that is complete with its head and not larger is sent in one piece.
 const LARGEST_WHOLE_BODY: usize = 64 * 1024;
@@ -25,6 +26,7 @@ const LARGEST_WHOLE_BODY: usize = 64 * 1024;
 /// A response's body.
 pub(super) enum ResponseBody {
     Text(Full<Bytes>),
+    Own(OwnBody),
     Guest(GuestBody),
 }
 
@@ -197,6 +199,7 @@ impl Body for ResponseBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
             Self::Text(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Guest(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -204,6 +207,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Text(body) => body.is_end_stream(),
+            Self::Own(body) => body.is_end_stream(),
             Self::Guest(body) => body.is_end_stream(),
         }
     }
@@ -211,6 +215,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Text(body) => body.size_hint(),
+            Self::Own(body) => body.size_hint(),
             Self::Guest(body) => body.size_hint(),
         }
     }

@@ -18,7 +18,7 @@ use super::control::Command;
 use super::limits::Limits;
 use super::tls::{Tls, TlsConfig, TlsError};
 use super::worker::Workers;
-use super::{HostHandler, Routed, Router};
+use super::{HostHandler, OwnPages, Routed, Router};
 use crate::engine::workload::ResolvedWorkload;
 use crate::host::lazy::LazyWorkload;
 use crate::types::Workload;
@@ -58,6 +58,7 @@ pub struct HttpServer<R: Router> {
     workers: usize,
     limits: Limits,
     tls: Option<Arc<Tls>>,
+    own_pages: Option<Arc<dyn OwnPages>>,
     state: Mutex<State>,
 }
 
@@ -95,6 +96,7 @@ impl<R: Router> HttpServer<R> {
             workers: thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
             tls: None,
+            own_pages: None,
             state: Mutex::new(State::Bound(listener)),
         })
     }
@@ -113,6 +115,13 @@ impl<R: Router> HttpServer<R> {
     pub fn with_tls(mut self, config: TlsConfig) -> Result<Self, TlsError> {
         self.tls = Some(Arc::new(Tls::load(config)?));
         Ok(self)
+    }
+
+    /// Lets the embedder answer some requests itself, before they come to the router.
+    #[must_use]
+    pub fn with_own_pages(mut self, pages: Arc<dyn OwnPages>) -> Self {
+        self.own_pages = Some(pages);
+        self
     }
 
     /// How many connections may be open at once; further ones wait in the system's queue. By default half as many as
@@ -204,7 +213,8 @@ impl<R: Router> HttpServer<R> {
         let (workers, mut handles) = Workers::start(self.workers, &self.limits, &ended.subscribe())?;
         let workers = Arc::new(workers);
         let connections = Arc::new(Semaphore::new(self.limits.connections));
-        let serving = Serving::new(Arc::clone(&self.router), self.address, self.tls.clone(), &self.limits);
+        let (tls, own_pages) = (self.tls.clone(), self.own_pages.clone());
+        let serving = Serving::new(Arc::clone(&self.router), self.address, tls, own_pages, &self.limits);
         let acceptor = Acceptor {
             listener,
             serving: Arc::new(serving),

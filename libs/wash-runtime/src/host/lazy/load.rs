@@ -166,8 +166,8 @@ async fn load(workload: &LazyWorkload) -> Result<Arc<Running>, LoadError> {
     let read = tokio::task::spawn_blocking(move || read(request, &*components)).await;
     let request = read.unwrap_or(Err(LoadError::Crashed))?;
     let metrics = Arc::clone(workload.metrics.get_or_init(Arc::<WorkloadMetrics>::default));
-    let Resolved { workload: resolved, bound } = workload.loader.resolver.resolve(request, metrics).await?;
-    let running = Running::new(resolved, bound, None);
+    let Resolved { workload: resolved, bound, .. } = workload.loader.resolver.resolve(request, metrics, None).await?;
+    let running = Running::new(resolved, bound, None, None);
     running.begin();
     Ok(running)
 }

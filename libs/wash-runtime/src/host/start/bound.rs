@@ -33,6 +33,13 @@ impl BoundPlugins {
         Ok(())
     }
 
+    /// Tells the plugins that another workload has taken this one's place.
+    pub(in crate::host) fn superseded(&self) {
+        for link in &self.links {
+            link.plugin.on_workload_superseded(&self.workload_id);
+        }
+    }
+
     /// Tells the plugins that the workload is gone, the last one first.
     pub(in crate::host) async fn unbind(self) {
         for link in self.links.into_iter().rev() {

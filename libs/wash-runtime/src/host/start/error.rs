@@ -21,6 +21,12 @@ pub enum StartError {
     /// The host is stopping or has stopped.
     #[error("the host has stopped")]
     HostStopped,
+    /// The workload whose place was to be taken is not running.
+    #[error("no workload with the id `{workload_id}` is running")]
+    NotRunning {
+        /// The id that was given.
+        workload_id: String,
+    },
     /// Another workload has this id.
     #[error("a workload with the id `{workload_id}` exists already")]
     IdInUse {

@@ -12,6 +12,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use super::imports::Plan;
 use super::{StartError, exports_handler, is_program};
+use crate::engine::lineage::{Lineage, ServiceImport};
 use crate::engine::linked::{Handler, HandlerExport, Item, Linked, Mount};
 use crate::engine::outgoing::{Egress, Outgoing, OutgoingHttp};
 use crate::engine::schedule::CpuShare;
@@ -122,9 +123,19 @@ fn sharing(exporter: &CompiledComponent, importer: &WorkloadItem<'_>) -> Sharing
     }
 }
 
+/// What a workload has in common with the one whose place it takes, if it takes one's.
+pub(super) struct Heritage {
+    pub(super) network: Arc<VirtualNetwork>,
+    pub(super) lineage: Arc<Lineage>,
+    /// The line before a service that goes on.
+    pub(super) service_calls: Option<Arc<ServiceCalls>>,
+    pub(super) service_imports: Vec<ServiceImport>,
+}
+
 /// Makes every item ready to be instantiated.
 pub(super) fn finish(
     workload: UnresolvedWorkload,
+    heritage: Heritage,
     volumes: Volumes,
     output: &Arc<dyn GuestOutput>,
     egress: &Egress,
@@ -150,9 +161,11 @@ pub(super) fn finish(
         identity,
         items,
         handler,
-        service_calls: is_called.then(ServiceCalls::default),
-        network: VirtualNetwork::new(),
+        service_calls: if is_called { Some(heritage.service_calls.unwrap_or_default()) } else { None },
+        network: heritage.network,
         name_lookup,
+        service_imports: heritage.service_imports,
+        lineage: heritage.lineage,
         _scratch: volumes.scratch,
     })
 }
@@ -202,9 +215,11 @@ fn item(
     output: &Arc<dyn GuestOutput>,
     outgoing: &Arc<OutgoingHttp>,
 ) -> Result<Item, StartError> {
+    let mut linker = base.linker;
     let pre: InstancePre<Ctx> = base
-        .linker
-        .instantiate_pre(base.component.inner())
+        .component
+        .add_modules(&mut linker)
+        .and_then(|()| linker.instantiate_pre(base.component.inner()))
         .map_err(|err| StartError::Link { component: base.id.to_string(), source: err.into() })?;
     let source = OutputSource {
         workload_id: base.identity.id.clone(),
@@ -228,7 +243,7 @@ fn item(
         bindings: base.bindings,
         admission: Admission::new(base.max_invocations),
         pre,
-        _code: base.component,
+        code: base.component,
     })
 }
 

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use super::guest_output::GuestOutput;
 use super::http::RequestObserver;
+use crate::engine::lineage::{Lineage, ServiceImport};
 use crate::engine::linked::Identity;
 use crate::engine::outgoing::Egress;
 use crate::engine::schedule::Schedule;
+use crate::engine::sockets::VirtualNetwork;
 use crate::engine::workload::{
     HttpOptions, ItemBase, Loss, ResolvedWorkload, SERVICE_ID, UnresolvedWorkload, WorkloadComponent, WorkloadService,
     http_entry,
@@ -25,6 +27,7 @@ mod check;
 mod error;
 mod imports;
 mod link;
+mod predecessor;
 
 pub(super) use bound::BoundPlugins;
 pub use check::InterfaceNameProblem;
@@ -32,7 +35,8 @@ pub use error::StartError;
 pub use imports::ImportProblem;
 use imports::Plan;
 pub(super) use imports::{covered, world_of};
-use link::Volumes;
+use link::{Heritage, Volumes};
+pub(super) use predecessor::{Predecessor, ServiceTerms};
 
 /// What answers HTTP requests in WASI 0.2.
 const HANDLER: &str = "wasi:http/incoming-handler";
@@ -72,17 +76,21 @@ pub(super) struct Resolver {
 pub(super) struct Resolved {
     pub(super) workload: Arc<ResolvedWorkload>,
     pub(super) bound: BoundPlugins,
+    /// Whether the service of the one whose place it takes is its service too, and goes on.
+    pub(super) keeps_service: bool,
 }
 
 impl Resolver {
     /// Compiles and links the workload, and starts an instance of each component, so that what cannot start is never
-    /// routed to.
+    /// routed to. It may take the place of another one.
     pub(super) async fn resolve(
         &self,
         request: WorkloadStartRequest,
         metrics: Arc<WorkloadMetrics>,
+        predecessor: Option<&Predecessor>,
     ) -> Result<Resolved, StartError> {
         let WorkloadStartRequest { workload_id, workload } = request;
+        let terms = ServiceTerms::of(&workload);
         check::names(&workload)?;
         check::host_interfaces(&workload, &self.plugins)?;
         let mut http = self.http_options(&workload)?;
@@ -92,10 +100,17 @@ impl Resolver {
         let mut unresolved = self.compile(workload_id, workload).await?;
         check::exports(&unresolved)?;
         let plan = imports::plan(&unresolved, &self.plugins).map_err(|problems| StartError::Imports { problems })?;
+        let predecessor = predecessor.filter(|old| old.service_can_stay(terms.as_ref(), &unresolved, &plan));
+        let heritage = Heritage {
+            network: predecessor.map_or_else(VirtualNetwork::new, Predecessor::network),
+            lineage: predecessor.map_or_else(Arc::<Lineage>::default, Predecessor::lineage),
+            service_imports: service_imports(&unresolved, &plan),
+            service_calls: predecessor.and_then(Predecessor::service_calls),
+        };
 
         let mut bound = BoundPlugins { workload_id: unresolved.identity.id.clone(), links: Vec::new() };
         let linked = match self.bind(&mut unresolved, plan, &mut bound).await {
-            Ok(()) => link::finish(unresolved, volumes, &self.output, &self.egress),
+            Ok(()) => link::finish(unresolved, heritage, volumes, &self.output, &self.egress),
             Err(err) => Err(err),
         };
         let resolved = match linked {
@@ -109,7 +124,7 @@ impl Resolver {
             Err(err) => Err(err),
         };
         match resolved {
-            Ok(workload) => Ok(Resolved { workload, bound }),
+            Ok(workload) => Ok(Resolved { workload, bound, keeps_service: predecessor.is_some() }),
             Err(err) => {
                 bound.unbind().await;
                 Err(err)
@@ -244,6 +259,15 @@ async fn compile_one(engine: &Engine, component: &str, bytes: bytes::Bytes) -> R
         .inspect(|(compiled, origin)| tracing::debug!(component, digest = %compiled.digest(), ?origin, "loaded"))
         .map(|(compiled, _)| compiled)
         .map_err(|source| StartError::Compile { component: component.to_string(), source })
+}
+
+/// What the service imports from its siblings.
+fn service_imports(workload: &UnresolvedWorkload, plan: &Plan) -> Vec<ServiceImport> {
+    let service = workload.service.is_some().then_some(workload.components.len());
+    let links = plan.siblings.iter().filter(|link| Some(link.importer) == service);
+    links
+        .map(|link| ServiceImport { import: link.import.clone(), item: link.exporter, export: link.export.clone() })
+        .collect()
 }
 
 fn exports_handler(component: &ItemBase) -> bool {

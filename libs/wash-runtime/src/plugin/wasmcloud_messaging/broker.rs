@@ -319,8 +319,14 @@ pub(super) struct Subscription {
 
 impl Subscription {
     /// The next message; `None` never comes while the subscription lives.
+    #[cfg(test)]
     pub(super) async fn next(&mut self) -> Option<queue::Delivery> {
         self.deliveries.next().await
+    }
+
+    /// The route, which brings messages for as long as it lives, and those that it has brought.
+    pub(super) fn into_parts(self) -> (Route, Deliveries) {
+        (self.route, self.deliveries)
     }
 
     pub(super) fn broker(&self) -> &Arc<Broker> {
@@ -328,7 +334,8 @@ impl Subscription {
     }
 }
 
-struct Route {
+/// What brings messages to a subscriber. Dropping it ends that; the queue then ends with what is in it.
+pub(super) struct Route {
     broker: Arc<Broker>,
     id: u64,
     patterns: Vec<Pattern>,

@@ -11,9 +11,9 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::bindings::MessagingIndices;
-use super::broker::{Broker, Message, RequestError, Subscription};
+use super::broker::{Broker, Message, RequestError, Route, Subscription};
 use super::consumer::to_guest;
-use super::queue::Delivery;
+use super::queue::{Deliveries, Delivery};
 use super::settings::SubscriptionSettings;
 use crate::engine::Ctx;
 use crate::engine::workload::{CallError, WorkloadHandle};
@@ -62,15 +62,28 @@ impl Handler {
 }
 
 /// A subscription in operation. Dropping it ends it; messages that are being handled go on.
-pub(super) struct Dispatcher(JoinHandle<()>);
+pub(super) struct Dispatcher {
+    /// What brings messages; none once nothing new is to come.
+    route: Option<Route>,
+    task: JoinHandle<()>,
+}
 
-impl Drop for Dispatcher {
-    fn drop(&mut self) {
-        self.0.abort();
+impl Dispatcher {
+    /// Takes no more messages; those that wait are handled.
+    pub(super) fn finish(&mut self) {
+        self.route = None;
     }
 }
 
-/// Handles messages until the dispatcher is dropped.
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        // The route goes before the queue, so that nothing new comes in while that is emptied.
+        self.route = None;
+        self.task.abort();
+    }
+}
+
+/// Handles messages until the dispatcher is told to finish, or dropped.
 pub(super) fn start(subscription: Subscription, receiver: Receiver, settings: &SubscriptionSettings) -> Dispatcher {
     let in_flight = Arc::new(Semaphore::new(settings.max_in_flight));
     let dispatch = Arc::new(Dispatch {
@@ -80,7 +93,8 @@ pub(super) fn start(subscription: Subscription, receiver: Receiver, settings: &S
         handler_timeout: settings.handler_timeout,
         records: TokenBucket::new(RECORDED_FAILURES, Duration::from_secs(1), Instant::now()),
     });
-    Dispatcher(tokio::spawn(dispatch.run(subscription, in_flight)))
+    let (route, deliveries) = subscription.into_parts();
+    Dispatcher { route: Some(route), task: tokio::spawn(dispatch.run(deliveries, in_flight)) }
 }
 
 struct Dispatch {
@@ -104,10 +118,10 @@ enum Failure {
 }
 
 impl Dispatch {
-    async fn run(self: Arc<Self>, mut subscription: Subscription, in_flight: Arc<Semaphore>) {
+    async fn run(self: Arc<Self>, mut deliveries: Deliveries, in_flight: Arc<Semaphore>) {
         // The semaphore is never closed.
         while let Ok(permit) = Arc::clone(&in_flight).acquire_owned().await {
-            let Some(delivery) = subscription.next().await else { return };
+            let Some(delivery) = deliveries.next().await else { return };
             if delivery.age() > self.admission_wait {
                 self.end(delivery, Err(Failure::Overloaded));
                 continue;

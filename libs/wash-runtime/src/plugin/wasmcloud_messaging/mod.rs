@@ -222,6 +222,12 @@ impl HostPlugin for InMemoryMessaging {
         Ok(())
     }
 
+    fn on_workload_superseded(&self, workload_id: &str) {
+        if let Some(bound) = self.workloads().get_mut(workload_id) {
+            bound.dispatchers.iter_mut().for_each(Dispatcher::finish);
+        }
+    }
+
     async fn on_workload_unbind(&self, workload_id: &str, _interfaces: HashSet<WitInterface>) -> anyhow::Result<()> {
         // The lock is free again before the subscriptions end.
         let bound = self.workloads().remove(workload_id);

@@ -1,0 +1,105 @@
+//! Ports of this machine that lead to ports of the project's service.
+//!
+//! A connection that comes in goes to the version that is in service then. What is said on it is nobody's business here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use wash_runtime::host::Host;
+
+use crate::settings::PublishedPort;
+
+/// How many connections to one port there can be; further ones wait.
+const MOST_CONNECTIONS: usize = 256;
+
+/// How long not to accept when the system gives no more connections.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A port that cannot be listened on.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address} for the port `{name}`")]
+pub(crate) struct PortError {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) source: io::Error,
+}
+
+/// A port that is listened on.
+pub(crate) struct BoundPort {
+    port: PublishedPort,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// Listening ports; they are closed when this is dropped.
+#[derive(Default)]
+pub(crate) struct Ports {
+    tasks: JoinSet<()>,
+    addresses: Vec<(String, SocketAddr)>,
+}
+
+impl BoundPort {
+    /// Begins to listen, and lets connections wait.
+    pub(crate) async fn bind(port: &PublishedPort) -> Result<Self, PortError> {
+        let failed = |source| PortError { name: port.name.clone(), address: port.address, source };
+        let listener = TcpListener::bind(port.address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { port: port.clone(), listener, address })
+    }
+}
+
+impl Ports {
+    /// Hands connections on from now on; `current` is the workload that is in service.
+    pub(crate) fn serve(ports: Vec<BoundPort>, host: &Arc<Host>, current: &watch::Receiver<Option<String>>) -> Self {
+        let mut all = Self::default();
+        for BoundPort { port, listener, address } in ports {
+            all.addresses.push((port.name, address));
+            all.tasks.spawn(accept(listener, port.port, Arc::clone(host), current.clone()));
+        }
+        all
+    }
+
+    /// Names and addresses.
+    pub(crate) fn addresses(&self) -> &[(String, SocketAddr)] {
+        &self.addresses
+    }
+}
+
+async fn accept(listener: TcpListener, port: u16, host: Arc<Host>, current: watch::Receiver<Option<String>>) {
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    // They end with this task.
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok(slot) = Arc::clone(&room).acquire_owned().await else { return };
+        let client = match listener.accept().await {
+            Ok((client, _)) => client,
+            Err(err) => {
+                tracing::debug!("a connection was not accepted: {err}");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        while connections.try_join_next().is_some() {}
+        let (host, workload) = (Arc::clone(&host), current.borrow().clone());
+        connections.spawn(async move {
+            hand_on(client, port, &host, workload.as_deref()).await;
+            drop(slot);
+        });
+    }
+}
+
+async fn hand_on(mut client: TcpStream, port: u16, host: &Host, workload: Option<&str>) {
+    let Some(workload) = workload else { return };
+    match host.workload_connect(workload, port).await {
+        // Either end may go at any time.
+        Ok(mut service) => _ = copy_bidirectional(&mut client, &mut service).await,
+        Err(err) => tracing::debug!("a connection to port {port} was closed: {err}"),
+    }
+}

@@ -1,0 +1,197 @@
+//! Which files are sources: the project's, without what is ignored and what tools and builds write.
+//!
+//! It knows names and ignore files; what is in a source is the business of [`crate::snapshot`].
+
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::{DirEntry, WalkBuilder};
+
+use crate::settings::Watching;
+
+/// Folders that hold what tools write, wherever they are, and whether or not `.gitignore` names them.
+const TOOL_FOLDERS: [&str; 5] = [".git", ".hg", "node_modules", "target", "__pycache__"];
+
+/// Where `wash wit` keeps what it has fetched.
+const FETCHED: [&str; 2] = ["wit", "deps"];
+
+/// The folder of the project's configuration.
+const CONFIG_FOLDER: &str = ".wash";
+
+/// Which files are sources.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceRules {
+    root: PathBuf,
+    watching: Watching,
+    ignored: Arc<Gitignore>,
+    /// Whether ignore files above the root count. Where they ignore all that is in it, the project is in a scratch folder
+    /// of somebody else's, and they say nothing about its sources.
+    parents: bool,
+    /// Absolute paths that builds write: files, or folders with all that is in them.
+    outputs: Vec<PathBuf>,
+}
+
+impl SourceRules {
+    /// The rules for the project in `root`.
+    pub(crate) fn new(root: &Path, watching: &Watching) -> Self {
+        // The root itself comes first, ignored or not.
+        let parents = walk(root).max_depth(Some(1)).build().flatten().nth(1).is_some();
+        let mut ignored = GitignoreBuilder::new(root);
+        for line in &watching.ignore {
+            // A line that is no pattern matches nothing.
+            _ = ignored.add_line(None, line);
+        }
+        let ignored = Arc::new(ignored.build().unwrap_or_else(|_| Gitignore::empty()));
+        Self { root: root.to_path_buf(), watching: watching.clone(), ignored, parents, outputs: Vec::new() }
+    }
+
+    /// The same outputs, with what the configuration says now.
+    pub(crate) fn with_watching(self, watching: &Watching) -> Self {
+        if self.watching == *watching {
+            return self;
+        }
+        Self { outputs: self.outputs, ..Self::new(&self.root, watching) }
+    }
+
+    /// Files and folders that hold all sources.
+    pub(crate) fn places(&self) -> Vec<PathBuf> {
+        if self.watching.only.is_empty() {
+            return vec![self.root.clone()];
+        }
+        self.watching.only.iter().cloned().chain([self.root.join(CONFIG_FOLDER)]).collect()
+    }
+
+    /// Adds the place of a component: the file, and the whole folder when it is one that only builds use.
+    pub(crate) fn add_output(&mut self, component: &Path) {
+        let folder = component
+            .parent()
+            .filter(|folder| *folder != self.root && !self.root.starts_with(folder) && !folder.join("src").exists());
+        let only_for_builds = folder.and_then(Path::file_name).is_some_and(|name| name == "build" || name == "dist");
+        let output = if only_for_builds { folder.unwrap_or(component) } else { component };
+        if !self.outputs.iter().any(|known| known == output) {
+            self.outputs.push(output.to_path_buf());
+        }
+    }
+
+    /// Whether a folder may hold sources.
+    pub(crate) fn is_source_folder(&self, folder: &Path) -> bool {
+        let is_place = self.places().iter().any(|place| place == folder);
+        is_place || (!is_of_tools(folder, &self.root) && !self.is_output(folder) && !self.is_ignored(folder, true))
+    }
+
+    /// Whether a path is in a folder that may hold sources and is no output itself.
+    pub(crate) fn may_be_source(&self, path: &Path) -> bool {
+        let place = self.places().into_iter().find(|place| path.starts_with(place));
+        let Some(inside) = place.as_ref().and_then(|place| path.strip_prefix(place).ok()) else { return false };
+        !self.is_output(path)
+            && !is_tools_path(inside)
+            && !is_fetched(path, &self.root)
+            && !self.is_ignored(path, false)
+    }
+
+    /// The sources, as they are now.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for place in self.places() {
+            let filter = self.clone();
+            let keep = move |entry: &DirEntry| {
+                let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+                if is_folder { filter.is_source_folder(entry.path()) } else { filter.may_be_source(entry.path()) }
+            };
+            let parents = place != self.root || self.parents;
+            let entries = walk(&place).parents(parents).filter_entry(keep).build().flatten();
+            files.extend(
+                entries.filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file())).map(DirEntry::into_path),
+            );
+        }
+        files
+    }
+
+    fn is_output(&self, path: &Path) -> bool {
+        self.outputs.iter().any(|output| path.starts_with(output))
+    }
+
+    fn is_ignored(&self, path: &Path, is_folder: bool) -> bool {
+        path.starts_with(&self.root) && self.ignored.matched_path_or_any_parents(path, is_folder).is_ignore()
+    }
+}
+
+fn is_of_tools(folder: &Path, root: &Path) -> bool {
+    folder.file_name().is_some_and(is_tools_name) || is_fetched(folder, root)
+}
+
+fn is_tools_path(inside: &Path) -> bool {
+    inside.components().any(|part| is_tools_name(part.as_os_str()))
+}
+
+fn is_tools_name(name: &OsStr) -> bool {
+    TOOL_FOLDERS.iter().any(|tool| name == *tool)
+}
+
+fn is_fetched(path: &Path, root: &Path) -> bool {
+    let Ok(inside) = path.strip_prefix(root) else { return false };
+    let parts: Vec<_> = inside.components().map(Component::as_os_str).collect();
+    parts.windows(FETCHED.len()).any(|names| names.iter().zip(FETCHED).all(|(name, fetched)| *name == fetched))
+}
+
+/// A walk that knows what is ignored.
+fn walk(place: &Path) -> WalkBuilder {
+    let mut walk = WalkBuilder::new(place);
+    walk.hidden(false).require_git(false);
+    walk
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    fn sources(root: &Path, only: &[&str], ignore: &[&str]) -> Vec<String> {
+        let watching = Watching {
+            only: only.iter().map(|path| root.join(path)).collect(),
+            ignore: ignore.iter().map(ToString::to_string).collect(),
+        };
+        let rules = SourceRules::new(root, &watching);
+        let files = rules.files();
+        assert!(files.iter().all(|file| rules.may_be_source(file)), "{files:?}");
+        let relative = |file: PathBuf| file.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        let mut files: Vec<_> = files.into_iter().map(relative).collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn what_tools_and_the_configuration_leave_out() {
+        let files =
+            [".wash/config.yaml", "docs/a.md", "src/lib.rs", "src/gen/x.rs", "wit/deps/a/b.wit", "wit/world.wit"];
+        let folder = tree(&files);
+        let root = folder.path();
+        let all = [".wash/config.yaml", "docs/a.md", "src/gen/x.rs", "src/lib.rs", "wit/world.wit"];
+        assert_eq!(sources(root, &[], &[]), all);
+        assert_eq!(sources(root, &[], &["docs/", "gen", "!src"]), [".wash/config.yaml", "src/lib.rs", "wit/world.wit"]);
+        assert_eq!(sources(root, &["src"], &["gen"]), [".wash/config.yaml", "src/lib.rs"]);
+        assert_eq!(sources(root, &["src/lib.rs", "missing"], &[]), [".wash/config.yaml", "src/lib.rs"]);
+    }
+
+    #[test]
+    fn places_outside_the_project_can_be_watched() {
+        let folder = tree(&["app/src/lib.rs", "shared/x.rs", "other/y.rs"]);
+        let root = folder.path().join("app");
+        let watching = Watching { only: vec![root.join("../shared"), root.join("src")], ignore: Vec::new() };
+        let rules = SourceRules::new(&root, &watching);
+        assert_eq!(rules.files().len(), 2);
+        assert!(rules.may_be_source(&root.join("../shared/x.rs")));
+        assert!(!rules.may_be_source(&folder.path().join("other/y.rs")));
+    }
+}

@@ -1,0 +1,88 @@
+//! A configuration that `wash dev` cannot follow, and what helps.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+use washlib_config::Origin;
+use washlib_registry::ReferenceError;
+use washlib_registry::configuration::ConfigurationError;
+use washlib_registry::wit::WitConfigurationError;
+use washlib_workload::{ResourceError, ValueError};
+
+use super::keys::UnsupportedKey;
+
+/// A configuration that `wash dev` cannot follow.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum SettingsError {
+    #[error("`wash dev` does not support {} yet", list(keys))]
+    Unsupported { keys: Vec<UnsupportedKey> },
+    #[error("`{address}` ({origin}) is not an address such as 127.0.0.1:8000")]
+    Address { address: String, origin: Origin },
+    #[error("{missing} is missing beside {set} ({origin})")]
+    Together { set: &'static str, missing: &'static str, origin: Origin },
+    #[error("{one} and {other} ({origin}) exclude each other")]
+    Exclusive { one: &'static str, other: &'static str, origin: Origin },
+    #[error("the component `{name}` ({origin}) needs a `file` or an `image`")]
+    NoSource { name: String, origin: Origin },
+    #[error("`{image}` ({origin}) does not name an image")]
+    Image { image: String, origin: Origin, source: ReferenceError },
+    #[error("the section `oci` cannot be followed")]
+    Registries(#[from] ConfigurationError),
+    #[error(transparent)]
+    Wit(#[from] WitConfigurationError),
+    #[error("a component cannot be named `{name}` ({origin}): {reason}")]
+    Name { name: String, origin: Origin, reason: &'static str },
+    #[error("two entries of dev.components are named `{name}` ({origin})")]
+    SameName { name: String, origin: Origin },
+    #[error("{key} ({origin}) cannot be used")]
+    Path { key: &'static str, origin: Origin, source: io::Error },
+    #[error("{key} ({origin}) leads into {}, which is not valid UTF-8", path.display())]
+    PathNotUtf8 { key: &'static str, origin: Origin, path: PathBuf },
+    #[error("`{}` in dev.volumes ({origin}) is not an absolute path without `..`", path.display())]
+    GuestPath { path: PathBuf, origin: Origin },
+    #[error("two entries of dev.volumes are mounted on `{}` ({origin})", path.display())]
+    SameMount { path: PathBuf, origin: Origin },
+    #[error("`{version}` in dev.host_interfaces ({origin}) is not a version such as 0.2.0")]
+    Version { version: String, origin: Origin },
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
+}
+
+impl SettingsError {
+    /// What helps.
+    pub(crate) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unsupported { keys } => return unsupported_hint(keys),
+            Self::Address { .. } => "an address is an IP address and a port; port 0 takes any free port".to_owned(),
+            Self::Together { missing, .. } => format!("add {missing}"),
+            Self::Exclusive { one, other, .. } => format!("remove {one} or {other}"),
+            Self::NoSource { .. } => {
+                "name the file that the build leaves, as in `file: target/one.wasm`, or an image of a registry"
+                    .to_owned()
+            }
+            Self::Path { key: "dev.volumes", .. } => "`mkdir -p` makes the folder".to_owned(),
+            Self::Resource(ResourceError::Environment { source, .. }) => return ValueError::hint(source),
+            _ => return None,
+        })
+    }
+}
+
+/// Backends that need a server of their own are what people ask for most.
+fn unsupported_hint(keys: &[UnsupportedKey]) -> Option<String> {
+    let any = |names: &[&str]| keys.iter().any(|(key, _)| names.contains(&key.as_str()));
+    if any(&["dev.wasi_keyvalue_redis_url", "dev.wasi_keyvalue_nats_url"]) {
+        return Some(
+            "dev.wasi_keyvalue_path keeps key-value data in a folder; without any key it is kept in memory".to_owned(),
+        );
+    }
+    if any(&["dev.data_nats_url"]) {
+        return Some("remove it: messages, values and objects then stay in this process".to_owned());
+    }
+    Some("remove the keys, or comment them out".to_owned())
+}
+
+fn list(keys: &[UnsupportedKey]) -> String {
+    keys.iter().map(|(key, origin)| format!("{key} ({origin})")).collect::<Vec<_>>().join(", ")
+}

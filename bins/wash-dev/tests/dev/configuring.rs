@@ -1,0 +1,244 @@
+//! What the keys of the configuration do.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use washlib_test::Output;
+
+use crate::connection::{Answer, Connection};
+use crate::project::Project;
+use crate::server::Server;
+
+/// A project whose component shows its environment.
+fn settings(more: &str) -> Project {
+    Project::of_parts(&["settings"], more)
+}
+
+fn private(project: &Project, path: &str, text: &str) {
+    project.write(path, text);
+    fs::set_permissions(project.path(path), fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn values_come_from_sets_files_and_the_environment() {
+    let project = settings(
+        "
+configs: { app: { inline: { A: inline }, file: app.env, fromEnv: [FROM_ENV] } }
+secrets: { token: { file: token.env } }
+dev: { environment: { FROM_ENV: of the host } }
+workload: { environment: { config: { Z: last }, configFrom: [app], secretFrom: [token] } }
+",
+    );
+    project.write("app.env", "B=file\n");
+    private(&project, "token.env", "C=secret\n");
+    let mut server = Server::start(&project);
+    let all = "A=inline\nB=file\nC=secret\nFROM_ENV=of the host\nZ=last";
+    assert_eq!(server.get("/"), Answer::ok(all));
+    // A file of values is a source like any other.
+    project.replace("app.env", "B=other\n");
+    server.wait_for("swapped");
+    assert_eq!(server.get("/"), Answer::ok(all.replace("=file", "=other")));
+    server.stop();
+}
+
+#[test]
+fn an_ignored_file_of_secrets_is_watched_all_the_same() {
+    let project =
+        settings("secrets: { token: { file: token.env } }\nworkload: { environment: { secretFrom: [token] } }\n");
+    project.write(".gitignore", "*.env\n");
+    private(&project, "token.env", "A=1\n");
+    let mut server = Server::start(&project);
+    assert_eq!(server.get("/"), Answer::ok("A=1"));
+    fs::write(project.path("token.env"), "A=2\n").unwrap();
+    server.expect("swapped");
+    assert_eq!(server.get("/"), Answer::ok("A=2"));
+    server.stop().assert_no_more_events();
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_refused_and_not_shown() {
+    let project =
+        settings("secrets: { token: { file: token.env } }\nworkload: { environment: { secretFrom: [token] } }\n");
+    project.write("token.env", "A=swordfish\n");
+    let output = Output::of(&mut project.command()).assert_code(2);
+    let output = output.assert_stderr_has("others can read it").assert_stderr_has("chmod 600");
+    assert!(!output.stderr.contains("swordfish"), "{}", output.stderr);
+}
+
+#[test]
+fn an_empty_list_of_hosts_allows_none_and_no_list_all() {
+    // Whether the component's request to its own server comes to it.
+    let reaches = |more: &str| {
+        let project = Project::fetcher(more);
+        let server = Server::start(&project);
+        let mut connection = Connection::open(server.address());
+        let target = format!("http://{}/nothing", server.address());
+        connection.send(&format!("GET /fetch HTTP/1.1\r\nhost: a\r\nx-target: {target}\r\n\r\n"));
+        let body = connection.read_answer().body;
+        server.stop();
+        match (body.contains("not found"), body.contains("Denied")) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => panic!("{body}"),
+        }
+    };
+    assert!(reaches(""));
+    assert!(reaches("workload: {}\n"));
+    assert!(reaches("workload: { allowedHosts: ['127.0.0.1'] }\n"));
+    assert!(!reaches("workload: { allowedHosts: [] }\n"));
+    assert!(!reaches("workload: { allowedHosts: [example.com] }\n"));
+}
+
+#[test]
+fn both_spellings_of_a_key_are_taken() {
+    for key in ["wasi_keyvalue_path", "wasiKeyvaluePath"] {
+        let project = Project::of_parts(&["key-value"], &format!("dev: {{ {key}: data/{key} }}\n"));
+        let server = Server::start(&project);
+        server.send("POST", "/", r#"{"key":"k","value":"v"}"#);
+        assert!(project.path(&format!("data/{key}")).is_dir());
+        server.stop();
+    }
+}
+
+#[test]
+fn an_entry_of_host_interfaces_is_followed() {
+    // Only the entry named `cache` is there, and the component opens another one.
+    let more = "dev: { host_interfaces: [{ namespace: wasi, package: keyvalue, name: cache }] }\n";
+    let project = Project::of_parts(&["key-value"], more);
+    let server = Server::start(&project);
+    assert_eq!(server.get("/?key=k").status, 500);
+    server.stop();
+    let more = "dev: { host_interfaces: [{ namespace: wasi, package: keyvalue, config: { backend: in-memory } }] }\n";
+    let project = Project::of_parts(&["key-value"], more);
+    let server = Server::start(&project);
+    assert_eq!(server.get("/?key=k").status, 404);
+    server.stop();
+}
+
+#[test]
+fn an_interface_that_an_entry_leaves_out_is_named_with_what_to_add() {
+    let more = "dev: { host_interfaces: [{ namespace: wasi, package: keyvalue, interfaces: [store] }] }\n";
+    let project = Project::of_parts(&["counter"], more);
+    let output = Output::of(&mut project.command()).assert_code(1);
+    let output = output.assert_stderr_has("wasi:keyvalue/atomics@0.2.0-draft");
+    let _ =
+        output.assert_stderr_has("dev.host_interfaces: {namespace: wasi, package: keyvalue, interfaces: [atomics]}");
+}
+
+#[test]
+fn what_excludes_each_other_is_told() {
+    for (more, message) in [
+        ("dev: { service: true, service_file: a.wasm }\n", "dev.service and dev.service_file"),
+        ("dev: { tls_cert_path: a.pem }\n", "dev.tls_key_path is missing beside dev.tls_cert_path"),
+        ("dev: { components: [{ name: a }] }\n", "the component `a`"),
+        ("dev: { components: [{ name: service, file: a.wasm }] }\n", "that is the service's name"),
+        ("dev: { components: [{ name: a, file: a.wasm }, { name: a, file: b.wasm }] }\n", "two entries"),
+        ("dev: { components: [{ name: a, file: a.wasm, pullPolicy: always }] }\n", "pullPolicy"),
+        ("dev: { volumes: [{ host_path: ., guest_path: data }] }\n", "not an absolute path"),
+        ("dev: { volumes: [{ host_path: missing, guest_path: /data }] }\n", "dev.volumes"),
+        ("dev: { host_interfaces: [{ namespace: a, package: b, version: x }] }\n", "not a version"),
+        ("workload: { environment: { configFrom: [missing] } }\n", "not in the section `configs`"),
+    ] {
+        let project = Project::with_config(more);
+        let output = Output::of(&mut project.command()).assert_code(2);
+        let _ = output.assert_stderr_has(message).assert_stderr_has(".wash/config.yaml line ");
+    }
+}
+
+#[test]
+fn a_backend_that_needs_a_server_is_refused_by_name() {
+    for key in ["data_nats_url", "wasi_keyvalue_redis_url", "wasi_keyvalue_nats_url"] {
+        let project = Project::with_config(&format!("dev: {{ {key}: 'x://127.0.0.1:1' }}\n"));
+        let output = Output::of(&mut project.command()).assert_code(2);
+        let _ = output.assert_stderr_has(&format!("dev.{key}")).assert_stderr_has("hint: ");
+    }
+}
+
+#[test]
+fn what_needs_a_restart_is_said() {
+    let project = Project::new();
+    let mut server = Server::start(&project);
+    project.configure(&(crate::project::config() + "dev: { max_connections: 10 }\n"));
+    server.wait_for("unchanged");
+    server.wait_for_stderr("dev.max_connections has changed: that takes effect after a restart");
+    server.stop();
+}
+
+#[test]
+fn watch_and_ignore_choose_the_sources() {
+    let project = Project::with_config("dev: { watch: [which.txt, src], ignore: ['*.md', 'src/gen/'] }\n");
+    project.write("src/lib.rs", "one");
+    let mut server = Server::start(&project);
+    for noise in ["other.txt", "src/notes.md", "src/gen/code.rs"] {
+        project.replace(noise, "noise");
+    }
+    project.choose_version(2);
+    server.expect_swap(&project, &["which.txt"]);
+    project.replace("src/lib.rs", "two");
+    server.expect_building(&project, &["src/lib.rs"]);
+    server.stop();
+}
+
+#[test]
+fn a_port_can_be_chosen_alone() {
+    let project = Project::new();
+    let mut command = project.bare_command();
+    command.args(["-o", "json", "--port", "0"]);
+    let mut server = Server::spawn(command);
+    let ready = server.wait_for("ready");
+    assert!(ready["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{ready}");
+    assert_ne!(server.address().port(), 0);
+    server.stop();
+}
+
+#[test]
+fn once_builds_and_starts_and_ends() {
+    let project = Project::new();
+    let output = Output::of(project.command().args(["--once", "-o", "json"])).assert_success();
+    let kinds: Vec<_> = output.stdout.lines().map(|line| line.split('"').nth(3).unwrap().to_owned()).collect();
+    assert_eq!(kinds, ["building", "built", "ready"]);
+    project.offer("silent", wat::parse_str("(component)").unwrap());
+    project.choose("silent");
+    let _ = Output::of(project.command().arg("--once")).assert_code(1).assert_stderr_has("must export");
+}
+
+#[test]
+fn no_watch_serves_what_was_built() {
+    let project = Project::new();
+    let mut command = project.command();
+    command.args(["-o", "json", "--no-watch"]);
+    let mut server = Server::spawn(command);
+    server.wait_for("ready");
+    project.choose_version(2);
+    project.replace("app.wasm", "noise");
+    assert_eq!(server.get("/"), Answer::ok(crate::project::greeting(1)));
+    server.stop().assert_no_more_events();
+}
+
+#[test]
+fn polling_notices_changes() {
+    let project = Project::new();
+    let mut command = project.command();
+    command.args(["-o", "json", "--poll"]);
+    let mut server = Server::spawn(command);
+    server.wait_for("ready");
+    project.choose_version(2);
+    server.expect_swap(&project, &["which.txt"]);
+    assert_eq!(server.get("/"), Answer::ok(crate::project::greeting(2)));
+    server.stop().assert_no_more_events();
+}
+
+#[test]
+fn requests_are_told() {
+    let project = Project::new();
+    let mut server = Server::start(&project);
+    server.get("/");
+    server.get("/elsewhere?token=swordfish");
+    let first = server.next_request();
+    assert_eq!((&first["method"], &first["path"], &first["status"]), (&"GET".into(), &"/".into(), &200.into()));
+    assert!(first["elapsed_ms"].as_f64().unwrap() > 0.0, "{first}");
+    assert_eq!(first["stale"], false);
+    let second = server.next_request();
+    assert_eq!((&second["path"], &second["status"]), (&"/elsewhere".into(), &404.into()));
+    server.stop();
+}
