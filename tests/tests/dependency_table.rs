@@ -35,6 +35,7 @@ fn forbidden() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("washlib-component", set(&[CLAP, WASMTIME, TOKIO, "fs-err"], &[&NETWORK, &TERMINAL])),
         ("washlib-config", set(&[CLAP, WASMTIME, TOKIO], &[&NETWORK, &TERMINAL])),
         ("washlib-git", set(&[CLAP, WASMTIME], &[&TERMINAL])),
+        ("washlib-oci", set(&[CLAP, WASMTIME], &[&TERMINAL])),
         ("washlib-registry", set(&[CLAP, WASMTIME], &[&TERMINAL])),
         ("washlib-registry-server", set(&[CLAP, WASMTIME], &[&TERMINAL])),
         ("washlib-template", set(&[CLAP, WASMTIME], &[&TERMINAL])),

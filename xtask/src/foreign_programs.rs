@@ -10,14 +10,22 @@ use anyhow::{Result, bail};
 use crate::process::{execute, read, say, succeeds, target_folder};
 
 /// Programs and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("curl", "curl"),
     // The registry that everybody else's clients were tried with.
     ("docker-registry", "docker-registry"),
+    // The server that tests of PostgreSQL start for themselves, and what makes its folder.
+    ("initdb", "postgresql"),
     ("skopeo", "skopeo"),
 ];
+
+/// Packages whose service may be started at once. It would keep its port from the tests and from the user.
+const SERVICES: [&str; 2] = ["docker-registry", "postgresql"];
+
+/// Says by its exit code whether a program is there; Debian keeps PostgreSQL's off the path.
+const FIND: &str = r#"PATH="$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin)"; command -v "$0""#;
 
 /// Python packages, which tests find in `foreign-python` in the target folder.
 const PYTHON_PACKAGES: [&str; 1] = ["oras==0.2.43"];
@@ -29,7 +37,7 @@ pub(crate) fn install() -> Result<()> {
 }
 
 fn install_programs() -> Result<()> {
-    let is_missing = |program: &str| !succeeds(Command::new("sh").args(["-c", "command -v \"$0\"", program]));
+    let is_missing = |program: &str| !succeeds(Command::new("sh").args(["-c", FIND, program]));
     let missing: Vec<&str> = PROGRAMS.iter().filter(|(program, _)| is_missing(program)).map(|(_, of)| *of).collect();
     if missing.is_empty() {
         return Ok(());
@@ -41,11 +49,12 @@ fn install_programs() -> Result<()> {
     }
     execute(apt().args(["update", "-qq"]))?;
     execute(apt().args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing))?;
-    // Where a package's service is started at once, it would keep its port from the tests and from the user.
-    if missing.contains(&"docker-registry")
-        && succeeds(Command::new("systemctl").args(["is-active", "docker-registry"]))
-    {
-        execute(Command::new("systemctl").args(["disable", "--now", "docker-registry"]))?;
+    for service in SERVICES.into_iter().filter(|service| missing.contains(service)) {
+        if succeeds(Command::new("systemctl").args(["is-active", service])) {
+            execute(Command::new("systemctl").args(["disable", "--now", service]))?;
+        } else if succeeds(Command::new("service").args([service, "status"])) {
+            execute(Command::new("service").args([service, "stop"]))?;
+        }
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ impl Served {
             .with_request_observer(surroundings.observer)
             // Which folders the project sees is decided by its own configuration, on its owner's machine.
             .with_host_path_root("/");
-        let host = with_standard_plugins(builder, &settings.storage_roots())?.build()?;
+        let host = with_standard_plugins(builder, &settings.storage())?.build()?;
         let host = host.start().await?;
         let current_id = watch::Sender::default();
         let ports = Ports::serve(ports, &host, &current_id.subscribe());

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use washlib_cli::GlobalArgs;
 
 /// Run WebAssembly components as a host on this machine
@@ -31,17 +31,22 @@ pub(crate) enum HostCommand {
 
 /// Run components, projects or Kubernetes documents, and serve them
 ///
-/// A SOURCE is a component (`hello.wasm`), a project's folder, which is built first, or a YAML or JSON file with the very
-/// documents that are applied to a cluster: `Workload`, `WorkloadReplicaSet` and `WorkloadDeployment`, with the
-/// `ConfigMap`s, `Secret`s and `Artifact`s that they refer to. In a document, `image: file:hello.wasm` names a file beside
-/// it. What only a cluster can do is said in a warning. A folder with such files, and no project, stands for all of them.
+/// A SOURCE is a component (`hello.wasm`), a project's folder, which is built first, a reference in an OCI registry
+/// (`ghcr.io/me/hello:1.0.0`), or a YAML or JSON file with the very documents that are applied to a cluster: `Workload`,
+/// `WorkloadReplicaSet` and `WorkloadDeployment`, with the `ConfigMap`s, `Secret`s and `Artifact`s that they refer to. In a
+/// document, `image: file:hello.wasm` names a file beside it. What only a cluster can do is said in a warning. A folder
+/// with such files, and no project, stands for all of them.
+///
+/// Images of registries are pulled as `wash oci pull` does it: with the same configuration, credentials and cache, and
+/// verified where the configuration demands signatures. Credentials in a `Secret` that a document's `imagePullSecret`
+/// names come first.
 ///
 /// A workload whose `wasi:http` entry has no `host` answers every request; where there are several such, each answers on
 /// `<name>.localhost`.
 #[derive(Args, Debug)]
 #[command(after_help = RUN_AFTER_HELP)]
 pub(crate) struct Run {
-    /// A component, a project's folder, or a file or folder of Kubernetes documents
+    /// A component, a project's folder, a reference in a registry, or a file or folder of Kubernetes documents
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<PathBuf>,
 
@@ -52,6 +57,12 @@ pub(crate) struct Run {
     /// Serve what the last build of a project left, without building it
     #[arg(long, alias = "no-build")]
     pub(crate) skip_build: bool,
+
+    /// When a registry is asked what an image is; by default if the cache does not know it
+    ///
+    /// An `imagePullPolicy` in a document comes first.
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub(crate) pull_policy: Option<PullWhen>,
 
     #[command(flatten, next_help_heading = "Listening")]
     pub(crate) listening: Listening,
@@ -64,6 +75,17 @@ pub(crate) struct Run {
 
     #[command(flatten, next_help_heading = "The host")]
     pub(crate) host: HostOptions,
+}
+
+/// When a registry is asked.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PullWhen {
+    /// Each time
+    Always,
+    /// If the cache does not know the image
+    IfNotPresent,
+    /// Not at all: the image has to be in the cache
+    Never,
 }
 
 #[derive(Args, Debug)]
@@ -145,13 +167,25 @@ pub(crate) struct DocumentOptions {
 
 #[derive(Args, Debug)]
 pub(crate) struct HostOptions {
-    /// Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`
-    #[arg(long, value_name = "BACKEND", default_value = "in-memory")]
-    pub(crate) keyvalue: String,
+    /// Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`
+    ///
+    /// Without it, that is the database where there is one, and memory otherwise.
+    #[arg(long, value_name = "BACKEND")]
+    pub(crate) keyvalue: Option<String>,
 
-    /// Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`
-    #[arg(long, value_name = "BACKEND", default_value = "in-memory")]
-    pub(crate) blobstore: String,
+    /// Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`
+    ///
+    /// Without it, that is the database where there is one, and memory otherwise.
+    #[arg(long, value_name = "BACKEND")]
+    pub(crate) blobstore: Option<String>,
+
+    /// A PostgreSQL database for data: `postgres://user:password@host/database`
+    ///
+    /// Everybody on this machine can see a program's arguments: a password belongs into the environment variable
+    /// WASH_POSTGRES_URL, which is read where this option is missing. `pool_size`, `sslmode` and `sslrootcert` may stand
+    /// behind a `?`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) postgres_url: Option<String>,
 
     /// A name for people
     #[arg(long, visible_alias = "friendly-name", value_name = "NAME", default_value = "wash-host")]
@@ -229,6 +263,7 @@ const AFTER_HELP: &str = "\
 Examples:
   wash host run hello.wasm                      Serve a component on 127.0.0.1:8000
   wash host run .                               Build the project in this folder and serve it
+  wash host run ghcr.io/me/hello:1.0.0          Pull a component and serve it
   wash host run deployment.yaml                 Serve what a cluster would
   wash host run math.wasm --invoke 'add(1, 2)'  Call one function
   wash host cache list                          What compiled code is kept
@@ -254,12 +289,13 @@ Examples:
   wash host run hello.wasm -o json              Print an event per line, for a script
   wash host run math.wasm --invoke 'example:math/ops@1.0.0#add(1, 2)'
 
-Events with `-o json`, by their `type`: `building`, `built`, `started` (with `address`), `warning`, `workload-started`,
-`ready` (with `address`), `service-restarting`, `service-completed`, `service-failed`, `stopping`, `workload-stopped`,
-`stopped`, and `error` as the last one when it cannot go on. With `--lazy` also `workload-registered`, `workload-loaded`,
-`workload-unloaded` and `workload-load-failed`.
+Events with `-o json`, by their `type`: `pulling`, `pulled`, `building`, `built`, `started` (with `address`),
+`warning`, `workload-started`, `ready` (with `address`), `service-restarting`, `service-completed`, `service-failed`,
+`stopping`, `workload-stopped`, `stopped`, and `error` as the last one when it cannot go on. With `--lazy` also
+`workload-registered`, `workload-loaded`, `workload-unloaded` and `workload-load-failed`.
 
-Environment: OpenTelemetry is on when a variable such as OTEL_EXPORTER_OTLP_ENDPOINT is set.
+Environment: WASH_POSTGRES_URL stands for --postgres-url. OpenTelemetry is on when a variable such as
+OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
 Exit status:
   0    ended by Ctrl-C or SIGTERM, after the requests in flight; a second one does not wait for them

@@ -7,6 +7,9 @@ use wash_runtime::engine::code_cache::CodeCacheError;
 use wash_runtime::host::StartError;
 use wash_runtime::host::http::{BindError, TlsError};
 use wash_runtime::host::invoke::InvokeError;
+use wash_runtime::oci::ImageError;
+use wash_runtime::oci::client::PullError;
+use wash_runtime::plugin::wasmcloud_postgres::PostgresError;
 use wash_runtime::standalone::Names;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
@@ -45,6 +48,21 @@ pub(crate) fn build(err: BuildError) -> CommandError {
     CommandError::failure(err).hint_if_some(hint)
 }
 
+/// Why an image of a registry cannot be run.
+pub(crate) fn image(err: ImageError) -> CommandError {
+    let hint = match &err {
+        ImageError::Pull(PullError::Registry { source, .. }) => source.hint(),
+        ImageError::Pull(PullError::NotCached { .. }) => {
+            Some("`--pull-policy if-not-present` asks the registry".to_owned())
+        }
+        ImageError::CoreModule(reference) => {
+            Some(format!("`wash inspect {reference}` says more; `wash build` makes components of modules"))
+        }
+        _ => None,
+    };
+    CommandError::failure(err).hint_if_some(hint)
+}
+
 pub(crate) fn document(err: DocumentError) -> CommandError {
     let hint = err.hint();
     let is_machine = matches!(err, DocumentError::Read(_) | DocumentError::Image { .. });
@@ -56,6 +74,10 @@ pub(crate) fn option(err: OptionError) -> CommandError {
     let hint = match &err {
         OptionError::NotInEnvironment { name } => Some(format!("set it, or write `--env {name}=value`")),
         OptionError::DocumentsOnly { .. } => Some("write it into the document".to_owned()),
+        OptionError::NoDatabase { .. } => Some("name one in the environment variable WASH_POSTGRES_URL".to_owned()),
+        OptionError::Database(PostgresError::Url { .. }) => {
+            Some("write `postgres://user:password@host:port/database`".to_owned())
+        }
         _ => None,
     };
     CommandError::usage(err).hint_if_some(hint)
@@ -63,9 +85,7 @@ pub(crate) fn option(err: OptionError) -> CommandError {
 
 pub(crate) fn source(err: SourceError) -> CommandError {
     let hint = match &err {
-        SourceError::Registry { .. } => {
-            Some("registries come with `wash oci`; until then name a file, as in `wash host run hello.wasm`")
-        }
+        SourceError::Reference { .. } => Some("write it as in `wash host run ghcr.io/me/hello:1.0.0`"),
         SourceError::Unknown { .. } => Some("a file of documents ends in .yaml, .yml or .json"),
         _ => None,
     };
@@ -139,15 +159,23 @@ pub(crate) fn no_cache_folder() -> CommandError {
 
 /// What the host itself could not do.
 pub(crate) fn host(err: anyhow::Error) -> CommandError {
-    CommandError::failure(err.into_boxed_dyn_error())
+    let hint = match err.downcast_ref::<PostgresError>() {
+        Some(PostgresError::Connect { .. }) => {
+            Some("start the server there, or correct --postgres-url or WASH_POSTGRES_URL, whichever names it")
+        }
+        Some(PostgresError::Tables { .. }) => Some("the user needs the right to create a schema in this database"),
+        _ => None,
+    };
+    CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
 }
 
 /// Why a workload could not be started.
 pub(crate) fn start(err: anyhow::Error, workload_id: &str) -> CommandError {
     let hint = match err.downcast_ref::<StartError>() {
-        Some(StartError::NoHandler { .. }) => {
-            Some("a component's world must export `wasi:http/incoming-handler@0.2.x`".to_owned())
-        }
+        Some(StartError::NoHandler { .. }) => Some(
+            "a component's world must export `wasi:http/incoming-handler@0.2.x` or `wasi:http/handler@0.3.x`"
+                .to_owned(),
+        ),
         Some(StartError::VolumeNotAllowed { path, .. }) => {
             Some(format!("`--allow-host-path {}` allows it", path.display()))
         }

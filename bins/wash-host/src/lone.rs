@@ -3,21 +3,23 @@
 //! What the component imports is what it asks for, so the entries of `host_interfaces` are written from that.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 use wash_runtime::standalone::{self, Names, Package, dns_label};
 use wash_runtime::types::{Component, LocalResources, Workload, WorkloadStartRequest};
 
 use crate::options::{Backends, ComponentSettings};
-use crate::startable::{ComponentFiles, Reading, Startable};
+use crate::startable::{ComponentOrigin, ComponentOrigins, Reading, Startable};
 
 /// A component by itself.
 #[derive(Debug)]
 pub(crate) struct LoneComponent {
     pub(crate) name: String,
-    pub(crate) path: PathBuf,
+    /// Where it is read from again.
+    pub(crate) origin: ComponentOrigin,
     pub(crate) bytes: Bytes,
+    /// The digest of its image, if a registry gave it.
+    pub(crate) digest: Option<String>,
     /// What its project says it may use.
     pub(crate) resources: LocalResources,
 }
@@ -32,18 +34,18 @@ impl LoneComponent {
     ) -> Startable {
         let name = dns_label(&self.name);
         let names = Names::read(&self.bytes);
-        let (bytes, files) = match reading {
+        let (bytes, origins) = match reading {
             Reading::AtStart => (self.bytes, None),
             Reading::OnDemand => {
-                let mut files = ComponentFiles::default();
-                files.add(&name, self.path.into());
-                (Bytes::new(), Some(files))
+                let mut origins = ComponentOrigins::default();
+                origins.add(&name, self.origin);
+                (Bytes::new(), Some(origins))
             }
         };
         let component = Component {
             name: name.clone(),
             bytes,
-            digest: None,
+            digest: self.digest,
             local_resources: settings.resources(self.resources),
             pool_size: settings.pool_size,
             max_invocations: settings.max_invocations,
@@ -56,7 +58,7 @@ impl LoneComponent {
             volumes: settings.volumes.clone(),
             ..Workload::default()
         };
-        Startable { request: WorkloadStartRequest { workload_id: format!("default/{name}"), workload }, files }
+        Startable { request: WorkloadStartRequest { workload_id: format!("default/{name}"), workload }, origins }
     }
 }
 

@@ -7,6 +7,7 @@ mod command;
 mod command_error;
 mod documents;
 mod guest_output;
+mod images;
 mod interrupts;
 mod lone;
 mod options;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
+use wash_runtime::plugin::wasmcloud_postgres::{Postgres, PostgresError};
 use wash_runtime::types::{HostPathVolume, LocalResources, Volume, VolumeMount, VolumeType};
 
 use crate::cli::{ComponentOptions, DocumentOptions, HostOptions};
@@ -32,6 +33,10 @@ pub(crate) enum OptionError {
     PathNotUtf8 { option: &'static str },
     #[error("{option} has no effect on documents, and there is nothing else to run")]
     DocumentsOnly { option: &'static str },
+    #[error("{option} asks for a database, and none is named")]
+    NoDatabase { option: &'static str },
+    #[error(transparent)]
+    Database(#[from] PostgresError),
     #[error("two volumes are mounted on `{guest_path}`")]
     SameMount { guest_path: String },
 }
@@ -138,8 +143,12 @@ pub(crate) fn component_option(options: &ComponentOptions) -> Option<&'static st
 }
 
 /// What the command line says about documents.
-pub(crate) fn document_settings(documents: &DocumentOptions, host: &HostOptions) -> Result<Settings, OptionError> {
-    let mut settings = Settings { default_backends: default_backends(host)?, ..Settings::default() };
+pub(crate) fn document_settings(
+    documents: &DocumentOptions,
+    host: &HostOptions,
+    own: impl Fn(&str) -> Option<OsString>,
+) -> Result<Settings, OptionError> {
+    let mut settings = Settings { default_backends: default_backends(host, own)?, ..Settings::default() };
     for directory in &documents.allow_host_path {
         let option = "--allow-host-path";
         let path = fs_err::canonicalize(directory).map_err(|source| OptionError::Path { option, source })?;
@@ -150,7 +159,7 @@ pub(crate) fn document_settings(documents: &DocumentOptions, host: &HostOptions)
         let Some((reference, file)) = pair(entry).filter(|(_, file)| !file.is_empty()) else {
             return Err(form("--image", entry, "REFERENCE=FILE"));
         };
-        settings.images.insert(reference, PathBuf::from(file));
+        settings.files.insert(reference, PathBuf::from(file));
     }
     Ok(settings)
 }
@@ -158,13 +167,41 @@ pub(crate) fn document_settings(documents: &DocumentOptions, host: &HostOptions)
 /// Settings of a backend by `namespace:package`.
 pub(crate) type Backends = BTreeMap<(&'static str, &'static str), BTreeMap<String, String>>;
 
-/// The backends of storage interfaces that nothing else chooses.
-pub(crate) fn default_backends(host: &HostOptions) -> Result<Backends, OptionError> {
+/// Stands for --postgres-url, which shows a password to everybody on the machine.
+const POSTGRES_URL: &str = "WASH_POSTGRES_URL";
+
+/// The backends of storage interfaces that nothing else chooses; `own` is the host's own environment.
+pub(crate) fn default_backends(
+    host: &HostOptions,
+    own: impl Fn(&str) -> Option<OsString>,
+) -> Result<Backends, OptionError> {
+    let has_database = postgres_url(host, own)?.is_some();
+    let backend = |option, chosen: &Option<String>| match chosen.as_deref() {
+        Some("postgres") if !has_database => Err(OptionError::NoDatabase { option }),
+        Some(chosen) => backend(option, chosen),
+        None => backend(option, if has_database { "postgres" } else { "in-memory" }),
+    };
     Ok([
         (("wasi", "keyvalue"), backend("--keyvalue", &host.keyvalue)?),
         (("wasi", "blobstore"), backend("--blobstore", &host.blobstore)?),
     ]
     .into())
+}
+
+/// The database for data, if one is named; `own` is the host's own environment.
+pub(crate) fn postgres(
+    host: &HostOptions,
+    own: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Postgres>, OptionError> {
+    Ok(postgres_url(host, own)?.map(|url| Postgres::new(&url)).transpose()?)
+}
+
+fn postgres_url(host: &HostOptions, own: impl Fn(&str) -> Option<OsString>) -> Result<Option<String>, OptionError> {
+    if let Some(url) = &host.postgres_url {
+        return Ok(Some(url.clone()));
+    }
+    let url = own(POSTGRES_URL).filter(|url| !url.is_empty()).map(OsString::into_string).transpose();
+    url.map_err(|_| OptionError::NotUtf8 { name: POSTGRES_URL.to_owned() })
 }
 
 /// The directory that a backend of `wasi` keeps its data in, if it is one on the file system.
@@ -174,11 +211,11 @@ pub(crate) fn root_of(backends: &Backends, package: &'static str) -> Option<Path
 
 fn backend(option: &'static str, text: &str) -> Result<BTreeMap<String, String>, OptionError> {
     let setting = |key: &str, value: String| (key.to_owned(), value);
-    if text == "in-memory" {
+    if text == "in-memory" || text == "postgres" {
         return Ok([setting("backend", text.to_owned())].into());
     }
     let root = text.strip_prefix("filesystem:").filter(|root| !root.is_empty());
-    let root = root.ok_or_else(|| form(option, text, "`in-memory` or `filesystem:DIR`"))?;
+    let root = root.ok_or_else(|| form(option, text, "`in-memory`, `filesystem:DIR` or `postgres`"))?;
     fs_err::create_dir_all(root).map_err(|source| OptionError::Path { option, source })?;
     let root = utf8(option, fs_err::canonicalize(root).map_err(|source| OptionError::Path { option, source })?)?;
     Ok([setting("backend", "filesystem".to_owned()), setting("root", root)].into())

@@ -15,6 +15,7 @@ use crate::command_error;
 use crate::lone::LoneComponent;
 use crate::report::Report;
 use crate::source;
+use crate::startable::ComponentOrigin;
 
 /// Keys under `workload` that have an effect.
 const SUPPORTED: [&str; 3] = ["workload.allowedHosts", "workload.config", "workload.environment"];
@@ -91,7 +92,8 @@ impl Prepared {
             Freshness::Existing => washlib_build::find_component(&self.build, cancel).map_err(build_error)?,
         };
         let bytes = source::read_component(&path).map_err(command_error::source)?;
-        Ok(LoneComponent { name: self.name, path, bytes, resources: self.resources })
+        let origin = ComponentOrigin::File(path.into());
+        Ok(LoneComponent { name: self.name, origin, bytes, digest: None, resources: self.resources })
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wash_runtime::host::invoke::InvokeOutcome;
+use wash_runtime::oci::Image;
+use wash_runtime::oci::client::{Reference, Source};
 use washlib_build::{Adapter, Built, Reporter};
 use washlib_cli::{CommandError, Ui};
 
@@ -17,6 +19,10 @@ enum Event<'a> {
     Building { project_path: &'a Path },
     /// A project has been built.
     Built { component_path: &'a Path, size: u64, elapsed_ms: u64 },
+    /// An image is being asked for, in the cache or in a registry.
+    Pulling { image: &'a str },
+    /// An image is there; `from_cache` if no registry had to send it.
+    Pulled { image: &'a str, digest: &'a str, size: usize, from_cache: bool, elapsed_ms: u64 },
     /// Something has no effect, or not the one that was asked for.
     Warning { message: &'a str },
     /// The host listens; no workload answers yet.
@@ -100,6 +106,21 @@ impl Report {
             size: built.size,
             elapsed_ms: milliseconds(built.elapsed),
         })
+    }
+
+    pub(crate) fn pulling(&self, reference: &Reference) -> Result<(), CommandError> {
+        let image = reference.to_string();
+        self.ui.status("Pulling", &image);
+        self.event(&Event::Pulling { image: &image })
+    }
+
+    pub(crate) fn pulled(&self, pulled: &Image, elapsed: Duration) -> Result<(), CommandError> {
+        let (image, digest, size) = (pulled.reference.to_string(), pulled.digest.to_string(), pulled.bytes.len());
+        let from_cache = pulled.source == Source::Cache;
+        let from = if from_cache { "from the cache" } else { "from the registry" };
+        self.ui.status("Pulled", &format!("{digest} ({} kB) {from}", size.div_ceil(1000)));
+        let elapsed_ms = milliseconds(elapsed);
+        self.event(&Event::Pulled { image: &image, digest: &digest, size, from_cache, elapsed_ms })
     }
 
     pub(crate) fn started(

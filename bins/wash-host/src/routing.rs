@@ -48,7 +48,7 @@ pub(crate) fn assign_hosts(workloads: Vec<Startable>) -> Vec<Routed> {
 
 /// Why a workload gets no HTTP requests, where somebody may expect it to get some.
 pub(crate) fn unreachable(workload: &Startable) -> Option<&'static str> {
-    let is_lazy = workload.files.is_some();
+    let is_lazy = workload.origins.is_some();
     let workload = &workload.request.workload;
     if incoming(&workload.host_interfaces).is_some() {
         return None;
@@ -72,7 +72,9 @@ fn local_name(request: &WorkloadStartRequest) -> String {
 }
 
 fn is_incoming(entry: &WitInterface) -> bool {
-    entry.namespace == "wasi" && entry.package == "http" && entry.interfaces.contains("incoming-handler")
+    entry.namespace == "wasi"
+        && entry.package == "http"
+        && ["incoming-handler", "handler"].iter().any(|name| entry.interfaces.contains(*name))
 }
 
 fn incoming(entries: &[WitInterface]) -> Option<&WitInterface> {
@@ -111,7 +113,7 @@ mod tests {
     }
 
     fn hosts(requests: Vec<WorkloadStartRequest>) -> Vec<Vec<String>> {
-        assign_hosts(requests.into_iter().map(|request| Startable { request, files: None }).collect())
+        assign_hosts(requests.into_iter().map(|request| Startable { request, origins: None }).collect())
             .into_iter()
             .map(|routed| routed.hosts)
             .collect()

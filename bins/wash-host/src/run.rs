@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use wash_runtime::engine::code_cache::CodeCache;
 use wash_runtime::host::http::TlsConfig;
 use wash_runtime::host::lazy::LazyLimits;
-use wash_runtime::standalone::{Names, StorageRoots};
+use wash_runtime::oci::client::Reference;
+use wash_runtime::standalone::{Names, StandardStorage};
 use wash_runtime::types::{LocalResources, Volume, VolumeType};
 use washlib_build::CancelToken;
 use washlib_cli::{CommandError, GlobalArgs, Ui};
@@ -18,7 +19,8 @@ use washlib_cli::{CommandError, GlobalArgs, Ui};
 use crate::cache;
 use crate::cli::{HostOptions, Listening, Run};
 use crate::command_error;
-use crate::documents::{self, Documents};
+use crate::documents::{self, Documents, Later};
+use crate::images;
 use crate::interrupts::Interrupts;
 use crate::lone::LoneComponent;
 use crate::options::{self, Backends, ComponentSettings, OptionError};
@@ -27,14 +29,22 @@ use crate::report::Report;
 use crate::routing;
 use crate::serve::{self, Plan};
 use crate::source::{self, Source};
-use crate::startable::{Reading, Startable};
+use crate::startable::{ComponentOrigin, Reading, Startable};
 use crate::telemetry::Telemetry;
 
 /// Sources after everything about them has been read.
 struct Sources {
     components: Vec<LoneComponent>,
     projects: Vec<Prepared>,
-    documents: Vec<Startable>,
+    references: Vec<Reference>,
+    documents: Option<ReadDocuments>,
+}
+
+/// Documents, and what the command line says about them.
+struct ReadDocuments {
+    documents: Documents,
+    settings: documents::Settings,
+    files: Vec<PathBuf>,
 }
 
 /// The body of `wash host run`.
@@ -57,12 +67,13 @@ async fn run_until_the_end(
     let scheme = if args.listening.tls_cert_path.is_some() { "https" } else { "http" };
     let report = if args.invoke.is_some() { Report::invoking(ui) } else { Report::serving(ui, scheme) };
     let settings = ComponentSettings::read(&args.component, |name| env::var_os(name)).map_err(command_error::option)?;
-    let backends = options::default_backends(&args.host).map_err(command_error::option)?;
+    let backends = options::default_backends(&args.host, |name| env::var_os(name)).map_err(command_error::option)?;
     let drain_timeout =
         options::duration("--drain-timeout", &args.host.drain_timeout).map_err(command_error::option)?;
     let lazy_limits = lazy_limits(&args.host).map_err(command_error::option)?;
     let sources = read_sources(args, global, &report)?;
     let interrupts = Interrupts::listen()?;
+    let sources = pull(sources, args, global, &interrupts, &report).await?;
     let workloads = build(sources, args, &settings, &backends, &interrupts, &report).await?;
     for workload in workloads.iter().filter(|_| args.invoke.is_none()) {
         let Some(reason) = routing::unreachable(workload) else { continue };
@@ -79,7 +90,11 @@ async fn run_until_the_end(
         host_name: args.host.host_name.clone(),
         drain_timeout,
         host_path_roots,
-        storage_roots: StorageRoots { keyvalue: storage_roots("keyvalue"), blobstore: storage_roots("blobstore") },
+        storage: StandardStorage {
+            keyvalue: storage_roots("keyvalue"),
+            blobstore: storage_roots("blobstore"),
+            postgres: options::postgres(&args.host, |name| env::var_os(name)).map_err(command_error::option)?,
+        },
         tls: tls(&args.listening),
         admin_addr: args.listening.admin_addr,
         max_instances: args.host.max_instances,
@@ -146,56 +161,99 @@ fn host_path(volume: &Volume) -> Option<PathBuf> {
 }
 
 fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sources, CommandError> {
-    let mut sources = Sources { components: Vec::new(), projects: Vec::new(), documents: Vec::new() };
+    let mut sources = Sources { components: Vec::new(), projects: Vec::new(), references: Vec::new(), documents: None };
     let mut files: Vec<PathBuf> = Vec::new();
     for path in &args.sources {
         match Source::find(path).map_err(command_error::source)? {
             Source::Component(path) => sources.components.push(read_component(&path)?),
             Source::Project(path) => sources.projects.push(Prepared::new(&path, global, report)?),
             Source::Documents(paths) => files.extend(paths),
+            Source::Registry(reference) => sources.references.push(reference),
         }
     }
     if sources.components.is_empty()
         && sources.projects.is_empty()
+        && sources.references.is_empty()
         && let Some(option) = options::component_option(&args.component)
     {
         return Err(command_error::option(OptionError::DocumentsOnly { option }));
     }
     if !files.is_empty() {
-        let mut settings = options::document_settings(&args.documents, &args.host).map_err(command_error::option)?;
+        let settings = options::document_settings(&args.documents, &args.host, |name| env::var_os(name));
+        let mut settings = settings.map_err(command_error::option)?;
         settings.reading = reading(args);
-        sources.documents = read_documents(&files, &settings, report)?;
+        settings.pull_policy = images::policy(args.pull_policy);
+        let documents = Documents::load(&files).map_err(command_error::document)?;
+        sources.documents = Some(ReadDocuments { documents, settings, files });
     }
     Ok(sources)
+}
+
+/// Sources of which nothing is in a registry any more, but for what documents want later.
+struct Local {
+    components: Vec<LoneComponent>,
+    projects: Vec<Prepared>,
+    documents: Vec<Startable>,
+}
+
+/// Pulls what is in registries. Whoever names nothing there has no registry looked for.
+async fn pull(
+    sources: Sources,
+    args: &Run,
+    global: &GlobalArgs,
+    interrupts: &Interrupts,
+    report: &Report,
+) -> Result<Local, CommandError> {
+    let Sources { mut components, projects, references, documents } = sources;
+    let mut registries = None;
+    if !references.is_empty() {
+        let images = registries.insert(images::registries(global, report)?);
+        let policy = images::policy(args.pull_policy).unwrap_or_default();
+        components.extend(images::components(images, references, policy, interrupts, report).await?);
+    }
+    let Some(ReadDocuments { documents, mut settings, files }) = documents else {
+        return Ok(Local { components, projects, documents: Vec::new() });
+    };
+    let (wanted, later) = documents.registry_images(&settings).map_err(command_error::document)?;
+    if !wanted.is_empty() || later == Later::Images {
+        let images = match registries {
+            Some(images) => images,
+            None => images::registries(global, report)?,
+        };
+        settings.pulled = images::of_documents(&images, wanted, &documents, interrupts, report).await?;
+        settings.registries = Some(images);
+    }
+    let documents = resolve_documents(documents, &settings, files, report)?;
+    Ok(Local { components, projects, documents })
 }
 
 fn read_component(path: &Path) -> Result<LoneComponent, CommandError> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = source::read_component(path).map_err(command_error::source)?;
     let path = std::path::absolute(path).map_err(CommandError::failure)?;
-    Ok(LoneComponent { name, path, bytes, resources: LocalResources::default() })
+    let origin = ComponentOrigin::File(path.into());
+    Ok(LoneComponent { name, origin, bytes, digest: None, resources: LocalResources::default() })
 }
 
-fn read_documents(
-    files: &[PathBuf],
+fn resolve_documents(
+    documents: Documents,
     settings: &documents::Settings,
+    files: Vec<PathBuf>,
     report: &Report,
 ) -> Result<Vec<Startable>, CommandError> {
-    let documents = Documents::load(files).map_err(command_error::document)?;
     let (workloads, warnings) = documents.resolve(settings).map_err(command_error::document)?;
     for warning in &warnings {
         report.warn(&warning.to_string())?;
     }
     if workloads.is_empty() {
-        let none = documents::DocumentError::NoWorkload { files: files.to_vec() };
-        return Err(command_error::document(none));
+        return Err(command_error::document(documents::DocumentError::NoWorkload { files }));
     }
     Ok(workloads)
 }
 
 /// Builds the projects, one after another, and puts the requests together. An interrupt ends a build and its programs.
 async fn build(
-    sources: Sources,
+    sources: Local,
     args: &Run,
     settings: &ComponentSettings,
     backends: &Backends,

@@ -16,7 +16,7 @@ use wash_runtime::host::events::HostEvent;
 use wash_runtime::host::http::{DynamicRouter, HttpServer, TlsConfig};
 use wash_runtime::host::lazy::{LazyLimits, Registration};
 use wash_runtime::host::{Host, HostApi as _, HostBuilder};
-use wash_runtime::standalone::{StorageRoots, with_standard_plugins};
+use wash_runtime::standalone::{StandardStorage, with_standard_plugins};
 use wash_runtime::types::WorkloadStartRequest;
 use washlib_cli::CommandError;
 
@@ -36,8 +36,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) drain_timeout: Duration,
     /// Directories that workloads may mount.
     pub(crate) host_path_roots: Vec<PathBuf>,
-    /// Directories that storage may be in.
-    pub(crate) storage_roots: StorageRoots,
+    /// Where storage may be.
+    pub(crate) storage: StandardStorage,
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) admin_addr: Option<SocketAddr>,
     pub(crate) max_instances: Option<u32>,
@@ -69,7 +69,7 @@ impl Plan<'_> {
             None => builder,
         };
         let builder = self.host_path_roots.iter().fold(builder, HostBuilder::with_host_path_root);
-        with_standard_plugins(builder, &self.storage_roots).map_err(command_error::host)
+        with_standard_plugins(builder, &self.storage).map_err(command_error::host)
     }
 }
 
@@ -250,10 +250,10 @@ struct Started {
 
 async fn start_workload(host: Arc<Host>, routed: Routed) -> Result<Started, CommandError> {
     let begun = Instant::now();
-    let Routed { workload: Startable { request, files }, hosts } = routed;
+    let Routed { workload: Startable { request, origins }, hosts } = routed;
     let workload_id = request.workload_id.clone();
-    let started = match files {
-        Some(files) => host.workload_register(request, Arc::new(files)).await,
+    let started = match origins {
+        Some(origins) => host.workload_register(request, Arc::new(origins)).await,
         None => host.workload_start(request).await.map(|_| Registration::Started),
     };
     let registration = started.map_err(|err| command_error::start(err, &workload_id))?;

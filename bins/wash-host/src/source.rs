@@ -1,4 +1,4 @@
-//! What a SOURCE on the command line is: a component, a project, or a file of documents.
+//! What a SOURCE on the command line is: a component, a project, a file of documents, or a reference in a registry.
 //!
 //! Tells them apart; builds and starts nothing.
 
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use thiserror::Error;
+use wash_runtime::oci::client::{Reference, ReferenceError};
 use washlib_component::InvalidError;
 use washlib_config::Project;
 
@@ -24,6 +25,8 @@ pub(crate) enum Source {
     Project(PathBuf),
     /// Files of Kubernetes documents.
     Documents(Vec<PathBuf>),
+    /// A component in a registry.
+    Registry(Reference),
 }
 
 /// Why a SOURCE is none.
@@ -32,8 +35,8 @@ pub(crate) enum Source {
 pub(crate) enum SourceError {
     #[error("there is no file or folder {}", path.display())]
     NotFound { path: PathBuf },
-    #[error("`{reference}` is in a registry, and this host pulls from no registry yet")]
-    Registry { reference: String },
+    #[error("`{text}` is neither a file nor a reference in a registry")]
+    Reference { text: String, source: ReferenceError },
     #[error("{} is neither a component nor a file of documents", path.display())]
     Unknown { path: PathBuf },
     #[error("{} is not a regular file", path.display())]
@@ -50,7 +53,7 @@ impl Source {
         let metadata = match fs_err::metadata(path) {
             Ok(metadata) => metadata,
             Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Err(missing(path));
+                return missing(path);
             }
             Err(err) => return Err(SourceError::Read(err)),
         };
@@ -88,16 +91,14 @@ fn has_magic(path: &Path) -> io::Result<bool> {
     Ok(start == MAGIC)
 }
 
-/// `ghcr.io/me/hello:1` was hardly meant as a path; `hello.wsam` was hardly meant as a reference.
-fn missing(path: &Path) -> SourceError {
-    let reference = path.to_str().filter(|text| {
-        let Some((registry, name)) = text.split_once('/') else { return false };
-        let is_host = registry == "localhost" || registry.contains(['.', ':']);
-        is_host && !registry.starts_with('.') && !name.is_empty() && !name.ends_with(".wasm")
-    });
-    match reference {
-        Some(reference) => SourceError::Registry { reference: reference.to_owned() },
-        None => SourceError::NotFound { path: path.to_owned() },
+/// A path that leads nowhere may be meant as a reference.
+fn missing(path: &Path) -> Result<Source, SourceError> {
+    match path.to_str().filter(|text| Reference::is_likely(text)) {
+        Some(text) => text
+            .parse()
+            .map(Source::Registry)
+            .map_err(|source| SourceError::Reference { text: text.to_owned(), source }),
+        None => Err(SourceError::NotFound { path: path.to_owned() }),
     }
 }
 
@@ -119,19 +120,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_references_from_paths() {
-        for (text, is_reference) in [
-            ("ghcr.io/me/hello:1", true),
-            ("localhost:5000/hello", true),
-            ("localhost/hello@sha256:00", true),
-            ("hello", false),
-            ("./hello/x", false),
-            ("../x.y/z", false),
-            ("some.dir/hello.wasm", false),
-            ("/ghcr.io/x", false),
-        ] {
-            let err = Source::find(Path::new(text)).unwrap_err();
-            assert_eq!(matches!(err, SourceError::Registry { .. }), is_reference, "{text}: {err}");
-        }
+    fn what_is_no_file_may_be_a_reference() {
+        assert!(matches!(Source::find(Path::new("ghcr.io/me/hello:1")), Ok(Source::Registry(_))));
+        assert!(matches!(Source::find(Path::new("ghcr.io/Me/hello:1")), Err(SourceError::Reference { .. })));
+        assert!(matches!(Source::find(Path::new("ghcr.io/me/hello.wasm")), Err(SourceError::NotFound { .. })));
     }
 }

@@ -1,4 +1,4 @@
-//! A workload on its way to the host: whole, or with the files that its components are read from later.
+//! A workload on its way to the host: whole, or with the places that its components are read from later.
 //!
 //! It starts nothing.
 
@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wash_runtime::host::lazy::ComponentSource;
+use wash_runtime::oci::Images;
+use wash_runtime::oci::client::{PullPolicy, Reference};
 use wash_runtime::types::WorkloadStartRequest;
 
 /// The first eight bytes of a component; a core module has another version.
@@ -28,12 +30,27 @@ pub(crate) enum Reading {
 pub(crate) struct Startable {
     pub(crate) request: WorkloadStartRequest,
     /// Where its components are read from, where the request does not hold them.
-    pub(crate) files: Option<ComponentFiles>,
+    pub(crate) origins: Option<ComponentOrigins>,
 }
 
-/// The files of a workload's components, by the components' names. Workloads with the same file share its path.
+/// Where the components of a workload are read from, by their names.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ComponentFiles(Vec<(Box<str>, Arc<Path>)>);
+pub(crate) struct ComponentOrigins(Vec<(Box<str>, ComponentOrigin)>);
+
+/// Where a component is read from when it is wanted. Workloads with the same file share its path.
+#[derive(Clone, Debug)]
+pub(crate) enum ComponentOrigin {
+    File(Arc<Path>),
+    Registry(Arc<PullOnDemand>),
+}
+
+/// An image that a registry, or the cache of images, gives when it is wanted.
+#[derive(Debug)]
+pub(crate) struct PullOnDemand {
+    pub(crate) images: Images,
+    pub(crate) reference: Reference,
+    pub(crate) policy: PullPolicy,
+}
 
 impl Startable {
     pub(crate) fn id(&self) -> &str {
@@ -41,16 +58,20 @@ impl Startable {
     }
 }
 
-impl ComponentFiles {
-    pub(crate) fn add(&mut self, component: &str, path: Arc<Path>) {
-        self.0.push((component.into(), path));
+impl ComponentOrigins {
+    pub(crate) fn add(&mut self, component: &str, origin: ComponentOrigin) {
+        self.0.push((component.into(), origin));
     }
 }
 
-impl ComponentSource for ComponentFiles {
+impl ComponentSource for ComponentOrigins {
     fn read(&self, component: &str) -> io::Result<Bytes> {
         match self.0.iter().find(|(name, _)| **name == *component) {
-            Some((_, path)) => fs_err::read(path).map(Bytes::from),
+            Some((_, ComponentOrigin::File(path))) => fs_err::read(path).map(Bytes::from),
+            Some((_, ComponentOrigin::Registry(image))) => {
+                let pulled = image.images.pull_blocking(&image.reference, image.policy);
+                pulled.map(|image| image.bytes).map_err(io::Error::other)
+            }
             None => Err(io::Error::new(io::ErrorKind::NotFound, format!("nothing says where `{component}` is"))),
         }
     }

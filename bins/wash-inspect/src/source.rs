@@ -12,6 +12,7 @@ use washlib_build::{BuildError, BuildRequest, CancelToken, Purpose, Reporter};
 use washlib_cli::{CommandError, GlobalArgs, Ui};
 use washlib_component::{Decoded, InvalidError, LimitError, Root, check_bounds, check_wit_nesting, guarded};
 use washlib_config::{Config, Project, Sources};
+use washlib_registry::Reference;
 use washlib_wit::PackageId;
 use wit_parser::Resolve;
 
@@ -110,7 +111,7 @@ pub(crate) fn read(reference: Option<&str>, place: &Place<'_>, ui: &Ui) -> Resul
         Ok(metadata) if metadata.is_dir() => folder(reference, &path, place, ui),
         Ok(_) => file(reference.to_owned(), path).map_err(command_error::source),
         Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            if is_reference(reference) {
+            if Reference::is_likely(reference) {
                 let bytes = registry::pull(reference, place, ui)?;
                 return Ok(Source { name: reference.to_owned(), path: None, content: Content::Bytes(bytes) });
             }
@@ -147,14 +148,6 @@ fn read_at_most(limit: u64, mut reader: impl Read, name: &str, bytes: &mut Vec<u
         return Err(SourceError::TooLarge { name: name.to_owned() });
     }
     Ok(())
-}
-
-/// `ghcr.io/me/hello:1` was hardly meant as a path; `hello.wsam` was hardly meant as a reference.
-fn is_reference(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(registry, name)| {
-        let is_host = registry == "localhost" || registry.contains(['.', ':']);
-        is_host && !registry.starts_with('.') && !name.is_empty() && !name.ends_with(".wasm")
-    })
 }
 
 fn folder(reference: &str, path: &Path, place: &Place<'_>, ui: &Ui) -> Result<Source, CommandError> {
@@ -267,22 +260,6 @@ impl Reporter for UiReporter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tells_references_from_paths() {
-        for (text, is_reference) in [
-            ("ghcr.io/me/hello:1", true),
-            ("localhost:5000/hello", true),
-            ("localhost/hello@sha256:00", true),
-            ("hello", false),
-            ("./hello/x", false),
-            ("../x.y/z", false),
-            ("some.dir/hello.wasm", false),
-            ("/ghcr.io/x", false),
-        ] {
-            assert_eq!(super::is_reference(text), is_reference, "{text}");
-        }
-    }
 
     #[test]
     fn what_never_ends_is_not_read_to_the_end() {

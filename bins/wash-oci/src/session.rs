@@ -7,9 +7,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use washlib_cli::{CommandError, GlobalArgs, Progress as Bar, RegistryArgs, Ui};
-use washlib_config::{Config, Environment, Project, Secret, Sources};
+use washlib_config::{Config, Environment, Project, Sources};
 use washlib_registry::credentials::ExplicitCredential;
-use washlib_registry::{Cancellation, Client, Digest, Progress, Protocol, Settings, configuration, run_blocking};
+use washlib_registry::{
+    Cancellation, Client, Digest, Progress, Protocol, Secret, Settings, configuration, run_blocking,
+};
 
 use crate::command_error;
 

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use washlib_cli::{CommandError, GlobalArgs, Ui};
-use washlib_config::Secret;
-use washlib_registry::{KeyError, Network, PrivateKey, SignatureFormat};
+use washlib_registry::{KeyError, Network, PrivateKey, Secret, SignatureFormat};
 
 use crate::cli::{GenerateKey, Sign, SignatureForm, Verify};
 use crate::pull::public_keys;

@@ -45,6 +45,8 @@
 
 pub mod engine;
 pub mod host;
+#[cfg(feature = "oci")]
+pub mod oci;
 pub mod plugin;
 pub mod standalone;
 pub mod types;

@@ -7,13 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use washlib_config::{Environment, Layer, Oci, OciRegistry, Origin, Secret, Sourced};
-
-use crate::credentials::{CredentialSources, ExplicitCredential};
-use crate::settings::{
-    CacheSettings, ClientCertificate, Protocol, Proxies, RegistrySettings, Settings, VerificationRule,
+use washlib_config::{Environment, Layer, Oci, OciRegistry, Origin, Sourced};
+use washlib_oci::credentials::{CredentialSources, ExplicitCredential};
+use washlib_oci::{
+    CacheSettings, ClientCertificate, KeyError, Protocol, Proxies, PublicKey, RegistrySettings, Secret, Settings,
+    VerificationRule,
 };
-use crate::sign::{KeyError, PublicKey};
 
 /// Why there are no settings.
 #[derive(Debug, Error)]

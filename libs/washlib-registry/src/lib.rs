@@ -1,7 +1,8 @@
-//! WebAssembly artifacts in OCI registries: pulling, pushing, copying, signing, and the cache that all tools share.
+//! Registries as the configuration of wash describes them.
 //!
-//! Computes and returns: no command line, no printing, no WebAssembly runtime. Reads no environment variable that its
-//! caller did not pass in. Everything a registry sends is hostile until its digest says otherwise.
+//! The client is that of [`washlib_oci`], which is here under the same names. This crate adds what a tool needs around it:
+//! settings of configuration and environment, and WIT packages. No command line, no printing, no WebAssembly runtime.
+//! Reads no environment variable that its caller did not pass in.
 //!
 //! # Pulling a component
 //!
@@ -26,63 +27,10 @@
 //! # }
 //! ```
 //!
-//! Futures can be dropped at any time. A tool without a runtime calls [`pull_component_blocking`] with a
-//! [`Cancellation`] that its handler of signals sets. Progress is told through [`Progress`].
-//!
-//! # What else there is
-//!
-//! - [`Reference`] and [`Repository`] parse names, with errors that say what is wrong.
-//! - [`Client::tags`], [`Client::manifest`], [`Client::blob`] read what is no component, such as WIT packages.
-//! - [`Client::enforce`] is the verification by itself, for artifacts that came another way.
-//! - [`Cache`] lists, prunes and cleans.
-//! - With the feature `wit`, the module `wit` fetches and publishes WIT packages.
+//! With the feature `wit`, the module `wit` fetches and publishes WIT packages.
 
-mod blocking;
-mod cache;
-mod client;
 pub mod configuration;
-mod copy;
-pub mod credentials;
-mod digest;
-mod download;
-mod error;
-mod http;
-mod image_layout;
-pub mod manifest;
-mod manifests;
-mod progress;
-mod pull;
-mod push;
-mod reference;
-mod referrers;
-mod settings;
-mod sign;
-mod tags;
-mod upload;
 #[cfg(feature = "wit")]
 pub mod wit;
 
-pub use blocking::{Cancellation, pull_component_blocking, run_blocking};
-pub use cache::{BlobReader, Cache, CacheEntry, CacheError, CachedBlob, Prune, Removed};
-pub use client::Client;
-pub use copy::{Copied, CopyError, Endpoint, Referrers};
-pub use digest::{Algorithm, Digest, DigestError};
-pub use error::RegistryError;
-pub use image_layout::{ImageLayout, LayoutError};
-pub use manifest::{Descriptor, Document};
-pub use manifests::{MAX_MANIFEST, RawManifest};
-pub use progress::{Progress, Unwatched};
-pub use pull::{
-    ContentKind, Expect, LayerChoice, LayerError, Layout, Network, PullError, PullOptions, PullPolicy, PulledComponent,
-    Source, UnpackError,
-};
-pub use push::{Artifact, ArtifactError, ArtifactOptions, ContentError, Contents, Kind, Profile, Pushed};
-pub use reference::{Reference, ReferenceError, Repository};
-pub use settings::{
-    CacheSettings, ClientCertificate, Limits, Protocol, Proxies, RegistrySettings, Settings, VerificationRule,
-};
-pub use sign::{
-    Attachment, KeyError, PrivateKey, PublicKey, SignError, SignatureFormat, Signed, Verified, VerifyError,
-};
-pub use tags::{is_digest_tag, sort_tags};
-pub use upload::BlobPushed;
+pub use washlib_oci::*;

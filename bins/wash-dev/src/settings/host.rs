@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use wash_runtime::host::http::TlsConfig;
-use wash_runtime::standalone::StorageRoots;
+use wash_runtime::standalone::StandardStorage;
 use washlib_config::{Config, Project, Sourced};
 
 use super::SettingsError;
@@ -59,10 +59,11 @@ impl HostSettings {
     }
 
     /// The directories that storage may be in.
-    pub(crate) fn storage_roots(&self) -> StorageRoots {
-        StorageRoots {
+    pub(crate) fn storage(&self) -> StandardStorage {
+        StandardStorage {
             keyvalue: self.keyvalue.iter().cloned().collect(),
             blobstore: self.blobstore.iter().cloned().collect(),
+            ..StandardStorage::default()
         }
     }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+use wash_runtime::oci::client::ReferenceError;
 
 use super::reader::Origin;
 
@@ -41,8 +42,8 @@ pub(crate) enum DocumentError {
     NotFound { origin: Origin, kind: &'static str, name: String, known: Vec<String> },
     #[error("{origin}: key `{key}` of {kind} `{name}` is not text")]
     NotText { origin: Origin, kind: &'static str, name: String, key: String },
-    #[error("{origin}: `{field}` names the registry image `{image}`, and this host pulls from no registry yet")]
-    Registry { origin: Origin, field: String, image: String },
+    #[error("{origin}: `{field}` is neither a file nor a reference in a registry")]
+    Reference { origin: Origin, field: String, source: ReferenceError },
     #[error("{origin}: cannot read the component in `{field}`")]
     Image { origin: Origin, field: String, source: io::Error },
     #[error("{origin}: `{field}` asks for {}, which no --allow-host-path covers", path.display())]
@@ -69,10 +70,9 @@ impl DocumentError {
             Self::NotFound { kind, name, .. } => {
                 format!("add a document of kind {kind} with the name `{name}` to the file")
             }
-            Self::Registry { image, .. } => format!(
-                "registries come with `wash oci`; until then write `image: file:./component.wasm`, or keep the document \
-                 and name the file by `--image {image}=component.wasm`"
-            ),
+            Self::Reference { .. } => {
+                "write `image: ghcr.io/me/hello:1.0.0`, or `image: file:./component.wasm` for a file".to_owned()
+            }
             Self::HostPath { path, .. } => format!("`--allow-host-path {}` allows it", path.display()),
             Self::NoWorkload { .. } => "add a document of kind Workload or WorkloadDeployment".to_owned(),
             _ => return None,

@@ -4,6 +4,7 @@
 //! error.
 
 mod error;
+mod images;
 mod object;
 mod reader;
 mod resolve;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use washlib_config::{Format, tree};
 
 pub(crate) use self::error::DocumentError;
+pub(crate) use self::images::{Later, RegistryImage};
 pub(crate) use self::object::Documents;
 use self::reader::{Field, Origin};
 pub(crate) use self::resolve::Settings;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use washlib_config::tree;
 
 use super::error::DocumentError;
+use super::images::ImageSpec;
 use super::reader::{Field, Origin, Placed, Table};
 use super::spec::{self, WorkloadSpec};
 use super::values::{Key, ValueSet, ValueSets, reference};
@@ -31,7 +32,7 @@ pub(crate) struct Documents {
     pub(super) workloads: Vec<WorkloadDocument>,
     /// Where each workload stands.
     known: HashMap<Key, Origin>,
-    pub(super) artifacts: BTreeMap<Key, Placed<String>>,
+    pub(super) artifacts: BTreeMap<Key, ImageSpec>,
     pub(super) sets: ValueSets,
     pub(super) warnings: Warnings,
 }
@@ -132,14 +133,14 @@ impl Documents {
     fn add_artifact(&mut self, mut table: Table<'_>) -> Result<(), DocumentError> {
         let metadata = Metadata::read(&mut table)?;
         let mut spec = table.required("spec")?.table()?;
-        let image = spec::image(&mut spec, &mut self.warnings)?;
+        let image = ImageSpec::read(&mut spec)?;
         spec.finish()?;
         status(&mut table, &mut self.warnings);
         table.finish()?;
         let key = (metadata.namespace, metadata.name);
-        let origin = image.origin.clone();
+        let origin = image.name.origin.clone();
         if let Some(first) = self.artifacts.get(&key) {
-            let first = first.origin.clone();
+            let first = first.name.origin.clone();
             return Err(DocumentError::Duplicate { origin, kind: "Artifact", name: key.1, first });
         }
         self.artifacts.insert(key, image);

@@ -6,6 +6,8 @@ use std::path::{Component as PathPart, Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use wash_runtime::oci::client::PullPolicy;
+use wash_runtime::oci::{Image, ImageError, Images};
 use wash_runtime::types::{
     Component, EmptyDirVolume, HostPathVolume, LocalResources, Service, Volume, VolumeMount, VolumeType, Workload,
     WorkloadStartRequest,
@@ -13,13 +15,13 @@ use wash_runtime::types::{
 use wash_runtime::wit::WitInterface;
 
 use super::error::DocumentError;
+use super::images::{ImageSpec, Located, RegistryImage};
 use super::object::{Documents, WorkloadDocument};
 use super::reader::Placed;
 use super::spec::{ComponentSpec, HostInterfaceSpec, MountSpec, ResourcesSpec, ServiceSpec, VolumeSpec};
-use super::values::ValueSets;
 use super::{Warning, Warnings};
 use crate::source::{self, SourceError};
-use crate::startable::{ComponentFiles, Reading, Startable, check_file};
+use crate::startable::{ComponentOrigin, ComponentOrigins, PullOnDemand, Reading, Startable, check_file};
 
 /// What the command line says about all documents.
 #[derive(Debug, Default)]
@@ -27,7 +29,13 @@ pub(crate) struct Settings {
     /// When components are read.
     pub(crate) reading: Reading,
     /// Files to take instead of registry images.
-    pub(crate) images: BTreeMap<String, PathBuf>,
+    pub(crate) files: BTreeMap<String, PathBuf>,
+    /// When registries are asked for images of which the documents do not say it.
+    pub(crate) pull_policy: Option<PullPolicy>,
+    /// What registries have given already.
+    pub(crate) pulled: HashMap<RegistryImage, Image>,
+    /// How registries are asked for images that are wanted later.
+    pub(crate) registries: Option<Images>,
     /// Directories that documents may use, and everything below them; absolute, without symbolic links.
     pub(crate) allowed_host_paths: Vec<PathBuf>,
     /// For the package `namespace:package` of an entry that chooses no backend: the settings that choose one.
@@ -37,30 +45,30 @@ pub(crate) struct Settings {
 impl Documents {
     /// The workloads to start, in the order of the documents, with what is to be told about them.
     pub(crate) fn resolve(mut self, settings: &Settings) -> Result<(Vec<Startable>, Vec<Warning>), DocumentError> {
+        let workloads = std::mem::take(&mut self.workloads);
+        let mut warnings = std::mem::take(&mut self.warnings);
         let mut resolver = Resolver {
             settings,
-            sets: &self.sets,
-            artifacts: &self.artifacts,
-            warnings: &mut self.warnings,
+            documents: &self,
+            warnings: &mut warnings,
             read: HashMap::new(),
             checked: HashSet::new(),
         };
         let mut resolved = Vec::new();
-        for document in self.workloads {
+        for document in workloads {
             if document.replicas == 0 {
                 resolver.warnings.not_started(&document);
                 continue;
             }
             resolved.push(resolver.workload(document)?);
         }
-        Ok((resolved, self.warnings.0))
+        Ok((resolved, warnings.0))
     }
 }
 
 struct Resolver<'a> {
     settings: &'a Settings,
-    sets: &'a ValueSets,
-    artifacts: &'a BTreeMap<super::values::Key, Placed<String>>,
+    documents: &'a Documents,
     warnings: &'a mut Warnings,
     /// Components that were read already: workloads often share one.
     read: HashMap<PathBuf, Bytes>,
@@ -68,15 +76,33 @@ struct Resolver<'a> {
     checked: HashSet<Arc<Path>>,
 }
 
+/// A component, and where it came from if a registry gave it.
+struct Loaded {
+    bytes: Bytes,
+    digest: Option<String>,
+}
+
 impl Resolver<'_> {
     fn workload(&mut self, document: WorkloadDocument) -> Result<Startable, DocumentError> {
-        let WorkloadDocument { namespace, name, annotations, spec, artifacts, .. } = document;
-        let mut files = ComponentFiles::default();
-        let mut components = Vec::new();
-        for component in spec.components {
-            components.push(self.component(component, &namespace, &artifacts, &mut files)?);
+        let mut images = Vec::with_capacity(document.spec.components.len());
+        for component in &document.spec.components {
+            let image = self.documents.image_of(component, &document)?;
+            images.push(self.locate(image, &document)?);
         }
-        let service = spec.service.map(|service| self.service(service, &namespace)).transpose()?;
+        let service_image = match &document.spec.service {
+            Some(service) => Some(self.locate(service.image.clone(), &document)?),
+            None => None,
+        };
+        let WorkloadDocument { namespace, name, annotations, spec, .. } = document;
+        let mut origins = ComponentOrigins::default();
+        let mut components = Vec::new();
+        for (component, image) in spec.components.into_iter().zip(images) {
+            components.push(self.component(component, image, &namespace, &mut origins)?);
+        }
+        let service = match spec.service.zip(service_image) {
+            Some((service, image)) => Some(self.service(service, image, &namespace)?),
+            None => None,
+        };
         let mut host_interfaces = Vec::new();
         for interface in spec.host_interfaces {
             host_interfaces.push(self.host_interface(interface, &namespace)?);
@@ -93,55 +119,55 @@ impl Resolver<'_> {
         };
         let workload_id = format!("{namespace}/{name}");
         let request = WorkloadStartRequest { workload_id, workload };
-        let files = (self.settings.reading == Reading::OnDemand).then_some(files);
-        Ok(Startable { request, files })
+        let origins = (self.settings.reading == Reading::OnDemand).then_some(origins);
+        Ok(Startable { request, origins })
+    }
+
+    fn locate(
+        &mut self,
+        image: ImageSpec,
+        document: &WorkloadDocument,
+    ) -> Result<(Placed<String>, Located), DocumentError> {
+        let located = self.documents.locate(&image, document, self.settings)?;
+        self.warnings.note_secret(&image, &located);
+        Ok((image.name, located))
     }
 
     fn component(
         &mut self,
         component: ComponentSpec,
+        (image, located): (Placed<String>, Located),
         namespace: &str,
-        artifacts: &[(Placed<String>, Placed<String>)],
-        files: &mut ComponentFiles,
+        origins: &mut ComponentOrigins,
     ) -> Result<Component, DocumentError> {
-        let ComponentSpec { name, image, pool_size, max_invocations, resources } = component;
-        let artifact =
-            artifacts.iter().find(|(artifact, _)| artifact.value == name.value || artifact.value == image.value);
-        let image = match artifact {
-            Some((_, reference)) => self.artifact(reference, namespace)?,
-            None => image,
-        };
-        let bytes = match self.settings.reading {
-            Reading::AtStart => self.image(&image)?,
+        let ComponentSpec { name, pool_size, max_invocations, resources, .. } = component;
+        let loaded = match self.settings.reading {
+            Reading::AtStart => self.load(&image, &located)?,
             Reading::OnDemand => {
-                files.add(&name.value, self.image_on_demand(&image)?);
-                Bytes::new()
+                origins.add(&name.value, self.origin(&image, located)?);
+                Loaded { bytes: Bytes::new(), digest: None }
             }
         };
         Ok(Component {
             name: name.value,
-            bytes,
-            digest: None,
+            bytes: loaded.bytes,
+            digest: loaded.digest,
             local_resources: self.resources(resources, namespace)?,
             pool_size,
             max_invocations,
         })
     }
 
-    fn artifact(&self, reference: &Placed<String>, namespace: &str) -> Result<Placed<String>, DocumentError> {
-        let key = (namespace.to_owned(), reference.value.clone());
-        self.artifacts.get(&key).cloned().ok_or_else(|| DocumentError::NotFound {
-            origin: reference.origin.clone(),
-            kind: "Artifact",
-            name: format!("{namespace}/{}", reference.value),
-            known: self.artifacts.keys().map(|(namespace, name)| format!("{namespace}/{name}")).collect(),
-        })
-    }
-
-    fn service(&mut self, service: ServiceSpec, namespace: &str) -> Result<Service, DocumentError> {
-        let ServiceSpec { image, max_restarts, resources } = service;
+    fn service(
+        &mut self,
+        service: ServiceSpec,
+        (image, located): (Placed<String>, Located),
+        namespace: &str,
+    ) -> Result<Service, DocumentError> {
+        let ServiceSpec { max_restarts, resources, .. } = service;
         let local_resources = self.resources(resources, namespace)?;
-        Ok(Service { bytes: self.image(&image)?, digest: None, local_resources, max_restarts })
+        let Loaded { bytes, digest } = self.load(&image, &located)?;
+        Ok(Service { bytes, digest, local_resources, max_restarts })
     }
 
     fn resources(&self, resources: ResourcesSpec, namespace: &str) -> Result<LocalResources, DocumentError> {
@@ -154,14 +180,14 @@ impl Resolver<'_> {
             memory_limit_mb: resources.memory_limit_mb,
             cpu_limit: resources.cpu_limit,
             config: resources.config.into_iter().collect(),
-            environment: resources.environment.resolve(namespace, self.sets)?.into_iter().collect(),
+            environment: resources.environment.resolve(namespace, &self.documents.sets)?.into_iter().collect(),
             volume_mounts: resources.mounts.into_iter().map(mount).collect(),
             allowed_hosts: resources.allowed_hosts.map(|hosts| hosts.value).unwrap_or_default(),
         })
     }
 
     fn host_interface(&mut self, interface: HostInterfaceSpec, namespace: &str) -> Result<WitInterface, DocumentError> {
-        let mut config = interface.config.resolve(namespace, self.sets)?;
+        let mut config = interface.config.resolve(namespace, &self.documents.sets)?;
         let package = (interface.namespace.as_str(), interface.package.as_str());
         let placed = |key: &str| Placed {
             value: (),
@@ -223,60 +249,64 @@ impl Resolver<'_> {
         real.into_os_string().into_string().map_err(|_| place.invalid("must be valid UTF-8"))
     }
 
-    fn image(&mut self, image: &Placed<String>) -> Result<Bytes, DocumentError> {
-        let path = self.image_path(image)?;
-        if let Some(bytes) = self.read.get(&path) {
-            return Ok(bytes.clone());
+    fn load(&mut self, image: &Placed<String>, located: &Located) -> Result<Loaded, DocumentError> {
+        let path = match located {
+            Located::File(path) => path,
+            Located::Registry(wanted) => {
+                let Some(pulled) = self.settings.pulled.get(wanted) else { return Err(not_pulled(image)) };
+                return Ok(Loaded { bytes: pulled.bytes.clone(), digest: Some(pulled.digest.to_string()) });
+            }
+        };
+        if let Some(bytes) = self.read.get(path) {
+            return Ok(Loaded { bytes: bytes.clone(), digest: None });
         }
-        let bytes = source::read_component(&path).map_err(|err| {
+        let bytes = source::read_component(path).map_err(|err| {
             let source = match err {
                 SourceError::Read(err) => err,
                 err => io::Error::other(err),
             };
             unreadable(image, source)
         })?;
-        self.read.insert(path, bytes.clone());
-        Ok(bytes)
+        self.read.insert(path.clone(), bytes.clone());
+        Ok(Loaded { bytes, digest: None })
     }
 
-    /// The file of an image that is read later: it is there, and begins like a component.
-    fn image_on_demand(&mut self, image: &Placed<String>) -> Result<Arc<Path>, DocumentError> {
+    /// Where a component is read from later. A file is there, and begins like a component.
+    fn origin(&mut self, image: &Placed<String>, located: Located) -> Result<ComponentOrigin, DocumentError> {
+        let path = match located {
+            Located::File(path) => path,
+            Located::Registry(RegistryImage { reference, policy, secret }) => {
+                let registries = self.settings.registries.as_ref().ok_or_else(|| not_pulled(image))?;
+                let images = match secret.and_then(|secret| self.documents.docker_config(&secret)) {
+                    Some(config) => registries.with_docker_config(config).map_err(|err| failed(image, err))?,
+                    None => registries.clone(),
+                };
+                return Ok(ComponentOrigin::Registry(Arc::new(PullOnDemand { images, reference, policy })));
+            }
+        };
         // The folder that it is relative to may be another by then.
-        let path = std::path::absolute(self.image_path(image)?).map_err(|source| unreadable(image, source))?;
+        let path = std::path::absolute(path).map_err(|source| unreadable(image, source))?;
         if let Some(path) = self.checked.get(path.as_path()) {
-            return Ok(Arc::clone(path));
+            return Ok(ComponentOrigin::File(Arc::clone(path)));
         }
         check_file(&path).map_err(|source| unreadable(image, source))?;
         let path: Arc<Path> = path.into();
         self.checked.insert(Arc::clone(&path));
-        Ok(path)
+        Ok(ComponentOrigin::File(path))
     }
+}
 
-    fn image_path(&self, image: &Placed<String>) -> Result<PathBuf, DocumentError> {
-        let given = self.settings.images.get(&image.value).cloned();
-        given.or_else(|| local_path(&image.value, image.origin.file())).ok_or_else(|| DocumentError::Registry {
-            origin: image.origin.clone(),
-            field: image.field.clone(),
-            image: image.value.clone(),
-        })
-    }
+fn failed(image: &Placed<String>, err: ImageError) -> DocumentError {
+    unreadable(image, io::Error::other(err))
+}
+
+/// Whoever resolves documents has pulled what they want.
+fn not_pulled(image: &Placed<String>) -> DocumentError {
+    unreadable(image, io::Error::new(io::ErrorKind::NotFound, "no registry has been asked for it"))
 }
 
 fn unreadable(image: &Placed<String>, source: io::Error) -> DocumentError {
     DocumentError::Image { origin: image.origin.clone(), field: image.field.clone(), source }
-}
-
-/// The file that an image names, relative to its document; none for a registry's reference.
-fn local_path(image: &str, document: &Path) -> Option<PathBuf> {
-    let folder = document.parent().unwrap_or(Path::new(""));
-    if let Some(path) = image.strip_prefix("file:") {
-        // `file:///x` is the same as `file:/x`.
-        let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
-        return Some(folder.join(path));
-    }
-    let path = folder.join(image);
-    let is_path = ["/", "./", "../"].iter().any(|start| image.starts_with(start));
-    (is_path || (image.ends_with(".wasm") && path.is_file())).then_some(path)
 }
 
 /// The path without symbolic links, as far as it exists.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::DocumentError;
+use super::images::ImageSpec;
 use super::reader::{Field, Origin, Placed, Table};
 use super::values::{ConfigLayer, reference};
 use super::{Warning, Warnings, is_dns_label};
@@ -22,7 +23,7 @@ pub(crate) struct WorkloadSpec {
 #[derive(Debug)]
 pub(crate) struct ComponentSpec {
     pub(crate) name: Placed<String>,
-    pub(crate) image: Placed<String>,
+    pub(crate) image: ImageSpec,
     pub(crate) pool_size: i32,
     pub(crate) max_invocations: i32,
     pub(crate) resources: ResourcesSpec,
@@ -31,7 +32,7 @@ pub(crate) struct ComponentSpec {
 /// A workload's long-running companion.
 #[derive(Debug)]
 pub(crate) struct ServiceSpec {
-    pub(crate) image: Placed<String>,
+    pub(crate) image: ImageSpec,
     pub(crate) max_restarts: u64,
     pub(crate) resources: ResourcesSpec,
 }
@@ -83,9 +84,8 @@ impl WorkloadSpec {
         let mut table = field.table()?;
         scheduling(&mut table, warnings)?;
         let components = table.list("components")?;
-        let components =
-            components.iter().map(|item| ComponentSpec::read(item, warnings)).collect::<Result<Vec<_>, _>>()?;
-        let service = table.optional("service").map(|field| ServiceSpec::read(&field, warnings)).transpose()?;
+        let components = components.iter().map(ComponentSpec::read).collect::<Result<Vec<_>, _>>()?;
+        let service = table.optional("service").map(|field| ServiceSpec::read(&field)).transpose()?;
         let host_interfaces = table.list("hostInterfaces")?;
         let host_interfaces = host_interfaces.iter().map(HostInterfaceSpec::read).collect::<Result<Vec<_>, _>>()?;
         let volumes = table.list("volumes")?.iter().map(VolumeSpec::read).collect::<Result<Vec<_>, _>>()?;
@@ -146,29 +146,11 @@ pub(crate) fn kubernetes(table: &mut Table<'_>, warnings: &mut Warnings) -> Resu
     kubernetes.finish()
 }
 
-/// Where an image comes from and with which credentials.
-pub(crate) fn image(table: &mut Table<'_>, warnings: &mut Warnings) -> Result<Placed<String>, DocumentError> {
-    let image = table.required("image")?.text()?;
-    if let Some(field) = table.optional("imagePullSecret") {
-        reference(&field)?;
-        warnings.add(&field, "has no effect: this host pulls from no registry yet");
-    }
-    Ok(image)
-}
-
-fn pull_policy(table: &mut Table<'_>, warnings: &mut Warnings) -> Result<(), DocumentError> {
-    let Some(field) = table.optional("imagePullPolicy") else { return Ok(()) };
-    field.one_of(&["Always", "IfNotPresent", "Never"])?;
-    warnings.add(&field, "has no effect: this host pulls from no registry yet");
-    Ok(())
-}
-
 impl ComponentSpec {
-    fn read(field: &Field<'_>, warnings: &mut Warnings) -> Result<Self, DocumentError> {
+    fn read(field: &Field<'_>) -> Result<Self, DocumentError> {
         let mut table = field.table()?;
         let name = table.required("name")?.text()?;
-        let image = image(&mut table, warnings)?;
-        pull_policy(&mut table, warnings)?;
+        let image = ImageSpec::read_with_policy(&mut table)?;
         let pool_size = number(&mut table, "poolSize")?;
         let max_invocations = number(&mut table, "maxInvocations")?;
         let mut resources = ResourcesSpec::read(&mut table)?;
@@ -186,10 +168,9 @@ impl ComponentSpec {
 }
 
 impl ServiceSpec {
-    fn read(field: &Field<'_>, warnings: &mut Warnings) -> Result<Self, DocumentError> {
+    fn read(field: &Field<'_>) -> Result<Self, DocumentError> {
         let mut table = field.table()?;
-        let image = image(&mut table, warnings)?;
-        pull_policy(&mut table, warnings)?;
+        let image = ImageSpec::read_with_policy(&mut table)?;
         let max_restarts = table.optional("maxRestarts");
         let max_restarts = max_restarts.map(|field| field.integer("a whole number from 0")).transpose()?;
         let resources = ResourcesSpec::read(&mut table)?;

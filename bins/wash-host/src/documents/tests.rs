@@ -5,9 +5,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use wash_runtime::oci::client::PullPolicy;
 use wash_runtime::types::{VolumeType, WorkloadStartRequest};
 
-use super::{Documents, Settings};
+use super::{Documents, Later, RegistryImage, Settings};
+use crate::startable::Reading;
 
 fn read(text: &str) -> Result<Documents, String> {
     let mut documents = Documents::default();
@@ -27,7 +29,7 @@ fn resolve_with(text: &str, mut settings: Settings) -> Result<(Vec<WorkloadStart
     let file = tempfile::NamedTempFile::new().unwrap();
     fs_err::write(file.path(), b"bytes").unwrap();
     for image in ["app", "svc"] {
-        settings.images.insert(image.to_owned(), file.path().to_owned());
+        settings.files.insert(image.to_owned(), file.path().to_owned());
     }
     let (requests, warnings) = read(text)?.resolve(&settings).map_err(|err| match err.hint() {
         Some(hint) => format!("{err} | {hint}"),
@@ -98,15 +100,13 @@ fn a_deployment_with_everything() {
         "`spec.deployPolicy`",
         "`spec.template.spec.hostSelector`",
         "`spec.kubernetes.service`",
-        "`spec.template.spec.components[0].imagePullSecret`",
-        "`spec.template.spec.components[0].imagePullPolicy`",
         "`status`",
         "`spec.template.spec.hostInterfaces[2].config.address` has no effect",
         "`kind` Service (v1) means nothing",
     ] {
         assert!(told.contains(part), "`{part}` should be in:\n{told}");
     }
-    assert_eq!(warnings.len(), 9, "{told}");
+    assert_eq!(warnings.len(), 7, "{told}");
 }
 
 #[test]
@@ -144,11 +144,46 @@ fn artifacts_give_images() {
     );
 }
 
+fn wanted(text: &str, settings: &Settings) -> Vec<RegistryImage> {
+    read(text).unwrap().registry_images(settings).map_err(|err| err.to_string()).unwrap().0
+}
+
 #[test]
-fn images_of_registries_are_refused_for_now() {
-    let err = error(&workload("components: [{name: a, image: 'ghcr.io/x/y:1'}]"));
-    assert!(err.contains("hello.yaml:5: `spec.components[0].image` names the registry image `ghcr.io/x/y:1`"), "{err}");
-    assert!(err.contains("registries come with `wash oci`"), "{err}");
+fn images_of_registries_are_wanted_with_policy_and_credentials() {
+    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: mine}\nstringData: {.dockerconfigjson: '{}'}\n";
+    let text = workload(
+        "components:\n- {name: a, image: 'ghcr.io/x/y:1', imagePullPolicy: Always, imagePullSecret: {name: mine}}\n\
+         - {name: b, image: 'ghcr.io/x/z', imagePullSecret: {name: other}}\n- {name: c, image: app.wasm}\n\
+         - {name: d, image: app}",
+    ) + secret;
+    let settings = Settings {
+        pull_policy: Some(PullPolicy::Never),
+        files: [("app.wasm".to_owned(), "x".into()), ("app".to_owned(), "x".into())].into(),
+        ..Settings::default()
+    };
+    let images = wanted(&text, &settings);
+    let told: Vec<_> = images.iter().map(|image| (image.reference.to_string(), image.policy)).collect();
+    assert_eq!(
+        told,
+        [("ghcr.io/x/y:1".to_owned(), PullPolicy::Always), ("ghcr.io/x/z:latest".to_owned(), PullPolicy::Never)]
+    );
+    assert_eq!(images[0].secret, Some(("default".to_owned(), "mine".to_owned())));
+    assert_eq!(images[1].secret, None);
+    let on_demand = Settings { reading: Reading::OnDemand, ..settings };
+    let (now, later) = read(&text).unwrap().registry_images(&on_demand).unwrap();
+    assert!(now.is_empty() && later == Later::Images);
+    let empty = text.replace(".dockerconfigjson", ".other");
+    let err = read(&empty).unwrap().registry_images(&on_demand).unwrap_err().to_string();
+    assert!(err.contains("names the Secret `mine`, which has no text `.dockerconfigjson`"), "{err}");
+}
+
+#[test]
+fn images_that_are_neither_files_nor_references_are_refused() {
+    let err = error(&workload("components: [{name: a, image: 'ghcr.io/X/y:1'}]"));
+    assert!(
+        err.contains("hello.yaml:5: `spec.components[0].image` is neither a file nor a reference in a registry"),
+        "{err}"
+    );
     for image in ["file:none.wasm", "./none.wasm", "/none.wasm", "file:///none.wasm"] {
         let err = error(&workload(&format!("components: [{{name: a, image: '{image}'}}]")));
         assert!(err.starts_with("hello.yaml:5: cannot read the component in `spec.components[0].image`"), "{err}");

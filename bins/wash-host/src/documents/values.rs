@@ -67,6 +67,16 @@ impl ValueSet {
     }
 }
 
+impl ValueSet {
+    /// A value, if it is there and text.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        match self.values.get(key)? {
+            Value::Text(text) => Some(text),
+            Value::Binary => None,
+        }
+    }
+}
+
 fn check_immutable(document: &mut Table<'_>) -> Result<(), DocumentError> {
     // Nothing changes a document while the host runs.
     document.optional("immutable").map_or(Ok(()), |field| field.boolean().map(drop))

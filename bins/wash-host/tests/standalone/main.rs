@@ -8,6 +8,7 @@ mod caching;
 mod components;
 mod documents;
 mod guests;
+mod images;
 mod invoking;
 mod lazy;
 mod projects;

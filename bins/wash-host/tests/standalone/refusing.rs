@@ -17,7 +17,7 @@ fn sources_that_are_none() {
     sandbox.write("folder/notes.txt", "neither a project nor documents");
     for (source, code, message) in [
         ("missing.wasm", 2, "there is no file or folder missing.wasm"),
-        ("ghcr.io/me/hello:1", 2, "registries come with `wash oci`"),
+        ("ghcr.io/Me/hello:1", 2, "is neither a file nor a reference in a registry"),
         ("text.txt", 2, "text.txt is neither a component nor a file of documents"),
         ("text.wasm", 1, "not a WebAssembly binary"),
         ("empty.yaml", 2, "no document asks for a workload to run"),
@@ -50,7 +50,9 @@ fn options_that_cannot_be_followed() {
         (&["hello.wasm", "--env", "NOT_SET"], "NOT_SET"),
         (&["hello.wasm", "--volume", "x"], "HOST_PATH:GUEST_PATH"),
         (&["hello.wasm", "--volume", "/none:/x"], "cannot use the path in --volume"),
-        (&["hello.wasm", "--keyvalue", "nats"], "`in-memory` or `filesystem:DIR`"),
+        (&["hello.wasm", "--keyvalue", "nats"], "`in-memory`, `filesystem:DIR` or `postgres`"),
+        (&["hello.wasm", "--blobstore", "postgres"], "--blobstore asks for a database, and none is named"),
+        (&["hello.wasm", "--postgres-url", "mysql://db"], "begins with neither `postgres://` nor"),
         (&["hello.wasm", "--request-timeout", "soon"], "a length of time"),
         (&["hello.wasm", "--tls-cert-path", "none.pem"], "--tls-key-path"),
         (&["hello.wasm", "--tls-cert-path", "none.pem", "--tls-key-path", "none.pem"], "none.pem"),

@@ -41,6 +41,51 @@ fn data_on_the_file_system_outlives_the_host() {
 }
 
 #[test]
+fn a_database_keeps_data_for_hosts_that_come_and_go_and_its_password_to_itself() {
+    let database = washlib_test::Postgres::start();
+    let sandbox = Sandbox::new();
+    guests::place(&sandbox, &guests::of_runtime("store"), "store.wasm");
+    // The server trusts everybody here, whatever they say.
+    let url = database.url().replace("wash@", "wash:topsecret@");
+    let launch = |flags: &[&str]| {
+        let mut command = sandbox.command("wash-host");
+        command.args(["run", "-v", "-o", "json", "--http-addr", "127.0.0.1:0", "store.wasm"]).args(flags);
+        command.env("WASH_POSTGRES_URL", &url);
+        let mut server = Server::spawn(command);
+        server.wait_for("ready");
+        server
+    };
+    let (one, other) = (launch(&[]), launch(&["--blobstore", "in-memory"]));
+    assert_eq!(
+        post(&one, "/", "set cache key value\nincrement cache n 20\ncreate box\nput box thing text"),
+        "ok\n20\nbox\nok"
+    );
+    assert_eq!(post(&other, "/", "get cache key\nincrement cache n 22"), "value\n42");
+    // It keeps objects elsewhere.
+    assert_ne!(post(&other, "/", "has box thing"), "true");
+    one.signal(rustix::process::Signal::KILL);
+    let killed = one.end();
+    let server = launch(&[]);
+    assert_eq!(post(&server, "/", "get cache n\nhas box thing"), "42\ntrue");
+    for end in [killed, other.stop(), server.stop()] {
+        assert!(!format!("{end:?}").contains("topsecret"), "{end:?}");
+    }
+}
+
+#[test]
+fn a_database_that_is_not_there_keeps_the_host_from_starting() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sandbox = Sandbox::new();
+    guests::place(&sandbox, &guests::of_runtime("store"), "store.wasm");
+    let url = format!("postgres://wash:topsecret@127.0.0.1:{port}/data");
+    let arguments = ["run", "--http-addr", "127.0.0.1:0", "store.wasm", "--postgres-url", &url];
+    let output = sandbox.run("wash-host", arguments);
+    let output = output.assert_code(1);
+    let output = output.assert_stderr_has(&format!("cannot connect to the database at 127.0.0.1:{port}/data"));
+    output.assert_stderr_has("hint: start the server there, or correct --postgres-url or WASH_POSTGRES_URL");
+}
+
+#[test]
 fn values_of_the_command_line_reach_the_component() {
     let sandbox = Sandbox::new();
     guests::place(&sandbox, &guests::of_runtime("messenger"), "messenger.wasm");

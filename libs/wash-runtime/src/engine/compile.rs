@@ -73,7 +73,7 @@ pub struct CompiledComponent {
 
 /// Where an engine finds code before it compiles.
 pub(super) struct CodeSources {
-    cache: Option<CodeCache>,
+    pub(super) cache: Option<CodeCache>,
     /// A digest of what shapes the code besides the component.
     compatibility: [u8; 32],
     builds: Builds,
@@ -86,6 +86,12 @@ impl CodeSources {
         let compatibility = code_cache::compatibility(engine);
         Self { cache, compatibility, builds, loaded: Arc::default(), digests: Arc::default() }
     }
+
+    /// The same cache for another engine.
+    #[cfg(feature = "wasip3")]
+    pub(super) fn for_engine(&self, engine: &wasmtime::Engine) -> Self {
+        Self { digests: Arc::clone(&self.digests), ..Self::new(engine, self.cache.clone(), self.builds) }
+    }
 }
 
 impl Engine {
@@ -97,7 +103,7 @@ impl Engine {
     /// [`CompileError`] where the bytes are not a valid component.
     pub fn compile(&self, bytes: &[u8]) -> Result<CompiledComponent, CompileError> {
         check_preamble(bytes)?;
-        Ok(self.load_or_compile(bytes, ComponentDigest::of(bytes))?.0)
+        Ok(self.for_component(bytes)?.load_or_compile(bytes, ComponentDigest::of(bytes))?.0)
     }
 
     /// The same for bytes that may come again: those that are in use elsewhere are digested once. Says where the code
@@ -107,7 +113,18 @@ impl Engine {
     /// [`CompileError`] where the bytes are not a valid component.
     pub fn load(&self, bytes: &Bytes) -> Result<(CompiledComponent, CodeOrigin), CompileError> {
         check_preamble(bytes)?;
-        self.load_or_compile(bytes, self.digest(bytes))
+        self.for_component(bytes)?.load_or_compile(bytes, self.digest(bytes))
+    }
+
+    /// What the component runs on.
+    #[cfg(feature = "wasip3")]
+    fn for_component(&self, bytes: &[u8]) -> Result<Self, CompileError> {
+        self.for_components([bytes]).map_err(|err| CompileError::Load(err.into()))
+    }
+
+    #[cfg(not(feature = "wasip3"))]
+    fn for_component(&self, _: &[u8]) -> Result<&Self, CompileError> {
+        Ok(self)
     }
 
     /// The digest of a component's bytes, remembered while somebody else holds them too.
@@ -117,8 +134,16 @@ impl Engine {
 
     /// The code of a component whose bytes are not at hand: from memory or from the cache, `None` if it is in neither.
     ///
-    /// This reads files: call it from a thread that may block.
+    /// This reads files: call it from a thread that may block. Where it is in neither, the first such call takes a few
+    /// milliseconds more, to look for code of WASI 0.3.
     pub fn load_compiled(&self, digest: ComponentDigest) -> Option<(CompiledComponent, CodeOrigin)> {
+        let found = self.load_own(digest);
+        #[cfg(feature = "wasip3")]
+        let found = found.or_else(|| self.for_cached()?.load_own(digest));
+        found
+    }
+
+    fn load_own(&self, digest: ComponentDigest) -> Option<(CompiledComponent, CodeOrigin)> {
         let found = self.code.loaded.get_or_load(digest, || match &self.code.cache {
             Some(cache) => cache.load(self.inner(), &self.entry_key(&digest)).map(|found| (found, ())).ok_or(()),
             None => Err(()),
@@ -248,6 +273,12 @@ impl CompiledComponent {
         self.loaded.digest
     }
 
+    /// Whether it imports or exports an interface of WASI 0.3.
+    pub(crate) fn is_wasip3(&self) -> bool {
+        let names = self.imports().into_iter().chain(self.exports());
+        cfg!(feature = "wasip3") && names.into_iter().any(|name| is_of_wasi_0_3(&name))
+    }
+
     pub(crate) fn inner(&self) -> &Component {
         &self.loaded.component
     }
@@ -271,6 +302,12 @@ impl std::fmt::Debug for CompiledComponent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CompiledComponent").field("digest", &self.loaded.digest).finish_non_exhaustive()
     }
+}
+
+/// Whether a name of an import or export makes its component one of WASI 0.3. The host's own interface of that
+/// generation is asynchronous too.
+pub(super) fn is_of_wasi_0_3(name: &str) -> bool {
+    (name.starts_with("wasi:") || name.starts_with("wasmcloud:messaging/")) && name.contains("@0.3")
 }
 
 /// Types that a world names at its top level carry no behaviour, so nobody needs to provide or call them. Core modules

@@ -50,6 +50,8 @@ pub struct Ctx {
     /// Items that wait for a call of theirs, the first one first.
     pub(super) callers: Vec<usize>,
     pub(super) open_files: u64,
+    /// Calls between siblings, each in a store of its own, that have led to this store.
+    pub(super) depth: usize,
     /// Whether the workload's service waits for what happens in this store.
     for_service: bool,
     table: ResourceTable,
@@ -272,6 +274,7 @@ pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedu
         instances: Vec::new(),
         callers: Vec::new(),
         open_files: 0,
+        depth: 0,
         for_service: linked.item(index).role == Role::Service,
         table,
         http: WasiHttpCtx::new(),

@@ -26,7 +26,7 @@ pub(super) fn limit(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     let mut interface = linker.instance(INTERFACE)?;
     interface.resource("descriptor", ResourceType::host::<Descriptor>(), |mut store, rep| {
         let ctx: &mut Ctx = store.data_mut();
-        ctx.open_files = ctx.open_files.saturating_sub(1);
+        closed(ctx);
         HostDescriptor::drop(&mut ctx.filesystem(), Resource::new_own(rep))
     })?;
     interface.func_wrap_async("[method]descriptor.open-at", |store, opening: Opening| {
@@ -41,21 +41,35 @@ async fn open(
     (directory, path_flags, path, open_flags, flags): Opening,
 ) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {
     let ctx = store.data_mut();
-    let allowed = allowed_files();
-    if ctx.open_files >= allowed / PART_OF_STORE {
+    if !may_open(ctx) {
         return Ok(Err(ErrorCode::InsufficientMemory));
     }
-    let opened = HostDescriptor::open_at(&mut ctx.filesystem(), directory, path_flags, path, open_flags, flags).await;
-    let file = match opened {
+    let result = HostDescriptor::open_at(&mut ctx.filesystem(), directory, path_flags, path, open_flags, flags).await;
+    let file = match result {
         Ok(file) => file,
         Err(err) => return Ok(Err(err.downcast()?)),
     };
-    if number(WasiView::ctx(ctx).table.get(&file)?) >= allowed / 4 * 3 {
+    Ok(opened(ctx, file)?.ok_or(ErrorCode::InsufficientMemory))
+}
+
+/// Whether the store's guests may open another file.
+pub(super) fn may_open(ctx: &Ctx) -> bool {
+    ctx.open_files < allowed_files() / PART_OF_STORE
+}
+
+/// Counts a file that has been opened, or closes it if the process has too many of them.
+pub(super) fn opened(ctx: &mut Ctx, file: Resource<Descriptor>) -> wasmtime::Result<Option<Resource<Descriptor>>> {
+    if number(WasiView::ctx(ctx).table.get(&file)?) >= allowed_files() / 4 * 3 {
         ctx.table().delete(file)?;
-        return Ok(Err(ErrorCode::InsufficientMemory));
+        return Ok(None);
     }
     ctx.open_files += 1;
-    Ok(Ok(file))
+    Ok(Some(file))
+}
+
+/// Counts a file that is being closed.
+pub(super) fn closed(ctx: &mut Ctx) {
+    ctx.open_files = ctx.open_files.saturating_sub(1);
 }
 
 /// Files that the process may have open.

@@ -107,7 +107,7 @@ fn typed<T>(result: wasmtime_wasi_http::p2::HeaderResult<T>) -> wasmtime::Result
 
 impl Ctx {
     /// Counts what is about to be written.
-    fn count_headers(&mut self, bytes: usize) -> wasmtime::Result<()> {
+    pub(super) fn count_headers(&mut self, bytes: usize) -> wasmtime::Result<()> {
         let counted = self.headers.counted.saturating_add(bytes);
         self.headers.counted = counted;
         if counted < self.headers.next_look.max(STEP) { Ok(()) } else { self.look_at_headers(bytes) }
@@ -142,14 +142,33 @@ fn held_by(entry: &mut dyn Any) -> usize {
     } else if let Some(response) = entry.downcast_ref::<HostIncomingResponse>() {
         size_of_map(&response.headers)
     } else {
+        held_by_wasip3(entry)
+    }
+}
+
+#[cfg(feature = "wasip3")]
+fn held_by_wasip3(entry: &mut dyn Any) -> usize {
+    use wasmtime_wasi_http::p3::{Request, Response};
+    if let Some(request) = entry.downcast_ref::<Request>() {
+        let authority = request.authority.as_ref().map_or(0, |authority| authority.as_str().len());
+        let path = request.path_with_query.as_ref().map_or(0, |path| path.as_str().len());
+        size_of_map(&request.headers) + authority + path
+    } else if let Some(response) = entry.downcast_ref::<Response>() {
+        size_of_map(&response.headers)
+    } else {
         0
     }
 }
 
-fn size_of_map(headers: &HeaderMap) -> usize {
+#[cfg(not(feature = "wasip3"))]
+fn held_by_wasip3(_: &mut dyn Any) -> usize {
+    0
+}
+
+pub(super) fn size_of_map(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| size(name.as_str(), value.as_bytes())).sum()
 }
 
-fn size(name: &str, value: &[u8]) -> usize {
+pub(super) fn size(name: &str, value: &[u8]) -> usize {
     name.len() + value.len() + OVERHEAD
 }

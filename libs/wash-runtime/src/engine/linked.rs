@@ -54,7 +54,16 @@ pub(crate) struct Linked {
 /// The item that answers HTTP requests.
 pub(crate) struct Handler {
     pub(crate) item: usize,
-    pub(crate) proxy: ProxyPre<Ctx>,
+    pub(crate) export: HandlerExport,
+}
+
+/// What it is called by.
+pub(crate) enum HandlerExport {
+    /// `wasi:http/incoming-handler` of WASI 0.2.
+    Proxy(ProxyPre<Ctx>),
+    /// `wasi:http/handler` of WASI 0.3.
+    #[cfg(feature = "wasip3")]
+    Service(wasmtime_wasi_http::p3::bindings::ServicePre<Ctx>),
 }
 
 /// What an item is in its workload.

@@ -35,6 +35,8 @@ pub(crate) mod siblings;
 pub(crate) mod sockets;
 mod special_addresses;
 mod split;
+#[cfg(feature = "wasip3")]
+mod wasip3;
 pub mod workload;
 
 pub(crate) use admission::{Admission, Busy};
@@ -48,7 +50,7 @@ pub use ctx::Ctx;
 pub(crate) use ctx::new_store;
 pub use digest::ComponentDigest;
 use digest::DigestMemo;
-pub(crate) use interfaces::{is_provided, is_wasi_0_2, provides_interface};
+pub(crate) use interfaces::{is_provided, is_supported_wasi, provides_interface};
 pub(crate) use linked::Role;
 use memory::MemoryBudget;
 pub use outgoing::{LoopbackEgress, RootCertificateError};
@@ -99,6 +101,9 @@ pub struct Engine {
     /// What the pool became; `None` without one.
     pool: Option<PoolSettings>,
     code: Arc<CodeSources>,
+    /// The engine for WASI 0.3, where this is not it.
+    #[cfg(feature = "wasip3")]
+    wasip3: Option<Arc<wasip3::Concurrent>>,
 }
 
 impl Engine {
@@ -116,6 +121,12 @@ impl Engine {
     /// How much of the pool of instances is in use; `None` if instances are mapped one by one.
     pub fn pool_usage(&self) -> Option<PoolUsage> {
         self.pool?.usage(&self.inner)
+    }
+
+    /// What is in use of all pools.
+    #[cfg(not(feature = "wasip3"))]
+    pub(crate) fn total_pool_usage(&self) -> Option<PoolUsage> {
+        self.pool_usage()
     }
 
     /// How slots of the pool are made clean: the way that was chosen, never [`MemoryReset::Auto`]. `None` if instances
@@ -211,6 +222,8 @@ impl EngineBuilder {
     ///
     /// Each place reserves 4 GiB of address space and takes about six of the mappings that Linux allows a process
     /// (`vm.max_map_count`). Where the system allows less, the pool is made smaller and a warning is recorded.
+    ///
+    /// Components of WASI 0.3 have a pool of their own, of the same size, made when the first of them starts.
     #[must_use]
     pub fn with_max_instances(mut self, instances: u32) -> Self {
         self.pool.instances = instances.max(1);
@@ -243,7 +256,10 @@ impl EngineBuilder {
     }
 
     fn try_build(self) -> Result<Engine, EngineError> {
-        let (inner, pool) = self.build_engine().map_err(|err| EngineError::Configuration(err.into()))?;
+        let (inner, pool) =
+            self.build_engine(configuration(self.builds)).map_err(|err| EngineError::Configuration(err.into()))?;
+        #[cfg(feature = "wasip3")]
+        let wasip3 = Some(Arc::new(wasip3::Concurrent::new(self.clone())));
         let linker = ctx::linker(&inner).map_err(|err| EngineError::Link(err.into()))?;
         let code = CodeSources::new(&inner, self.code_cache, self.builds);
         start_clock(&inner, Arc::clone(&code.digests)).map_err(EngineError::Clock)?;
@@ -259,11 +275,12 @@ impl EngineBuilder {
             trust,
             pool,
             code: Arc::new(code),
+            #[cfg(feature = "wasip3")]
+            wasip3,
         })
     }
 
-    fn build_engine(&self) -> wasmtime::Result<(wasmtime::Engine, Option<PoolSettings>)> {
-        let config = configuration(self.builds);
+    fn build_engine(&self, config: Config) -> wasmtime::Result<(wasmtime::Engine, Option<PoolSettings>)> {
         if self.pooling_allocator {
             match self.pool.build(&config) {
                 Ok((engine, pool)) => return Ok((engine, Some(pool))),

@@ -87,6 +87,23 @@ pub struct PoolUsage {
     pub unused_bytes_resident: usize,
 }
 
+#[cfg(feature = "wasip3")]
+impl PoolUsage {
+    /// The sum of this pool and another one.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            max_instances: self.max_instances.saturating_add(other.max_instances),
+            component_instances: self.component_instances + other.component_instances,
+            core_instances: self.core_instances + other.core_instances,
+            memories: self.memories + other.memories,
+            tables: self.tables + other.tables,
+            stacks: self.stacks + other.stacks,
+            unused_warm_memories: self.unused_warm_memories + other.unused_warm_memories,
+            unused_bytes_resident: self.unused_bytes_resident + other.unused_bytes_resident,
+        }
+    }
+}
+
 /// What a pool was asked to be, or what it became.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PoolSettings {

@@ -56,7 +56,8 @@ fn holds_handles(value: &Type) -> bool {
 /// Whether a function can be called as its importer declares it. Of resources only the way in which they pass is
 /// compared: which ones they are is checked when they do.
 pub(super) fn fits(imported: &ComponentFunc, exported: &ComponentFunc) -> bool {
-    all_fit(imported.params().map(|(_, value)| value), exported.params().map(|(_, value)| value))
+    imported.async_() == exported.async_()
+        && all_fit(imported.params().map(|(_, value)| value), exported.params().map(|(_, value)| value))
         && all_fit(imported.results(), exported.results())
 }
 

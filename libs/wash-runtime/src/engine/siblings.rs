@@ -13,7 +13,7 @@ use wasmtime::component::{
 };
 
 use super::ctx::{Ctx, MAX_CALL_DEPTH, new_store};
-use super::linked::Role;
+use super::linked::{Linked, Role};
 use super::schedule::Schedule;
 use super::sibling_types::{fits, is_plain, own_resources};
 
@@ -32,12 +32,22 @@ pub(crate) struct SiblingInterface<'a> {
     pub(crate) export: &'a str,
     /// The component that imports it, and under which name.
     pub(crate) imported: (&'a Component, &'a str),
-    /// The role of the item that imports it.
-    pub(crate) importer: Role,
+    pub(crate) sharing: Sharing,
+}
+
+/// What a component and the sibling that it calls have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// A store: everything can pass between them.
+    Store,
+    /// A store where handles pass between them. Otherwise each call gets one of its own.
+    StoreForHandles,
+    /// Values. In a store where several tasks go on at once, nobody could tell whose code calls the host.
+    Values,
 }
 
 /// One function of such an interface.
-struct SiblingFunction {
+pub(super) struct SiblingFunction {
     item: usize,
     export: ComponentExportIndex,
     /// The interface and the function, as the importer names them.
@@ -55,6 +65,30 @@ struct SiblingFunction {
 enum Place {
     Callers,
     Fresh,
+}
+
+/// What a sibling's call takes over from the store that it comes from.
+pub(super) struct Caller {
+    linked: Arc<Linked>,
+    schedule: Arc<Schedule>,
+    /// Stores of their own that calls between siblings have led through.
+    depth: usize,
+    /// Whether the workload's service waits for the call.
+    for_service: bool,
+    /// Whether it is the service itself, which may go on while other components take its siblings' places.
+    is_service: bool,
+}
+
+impl Caller {
+    pub(super) fn of(ctx: &Ctx) -> Self {
+        Self {
+            linked: Arc::clone(ctx.linked()),
+            schedule: Arc::clone(ctx.schedule()),
+            depth: ctx.depth,
+            for_service: ctx.works_for_service(),
+            is_service: ctx.item().role == Role::Service,
+        }
+    }
 }
 
 /// A chain of calls between siblings has become too long.
@@ -114,9 +148,15 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
             wasmtime::bail!("`{name}` of `{}` has other parameters or results", sibling.export);
         }
         let plain = is_plain(&function);
-        let place = match sibling.importer {
-            Role::Service if plain => Place::Fresh,
-            Role::Service | Role::Component => Place::Callers,
+        let place = match sibling.sharing {
+            Sharing::Values if !plain => wasmtime::bail!(
+                "`{name}` of `{}` takes or returns resources, streams or futures, which cannot pass to or from a \
+                 component of WASI 0.3; they can within one component that the two are composed into",
+                sibling.export
+            ),
+            Sharing::Values => Place::Fresh,
+            Sharing::StoreForHandles if plain => Place::Fresh,
+            Sharing::StoreForHandles | Sharing::Store => Place::Callers,
         };
         let function = Arc::new(SiblingFunction {
             item: sibling.item,
@@ -127,6 +167,11 @@ pub(crate) fn link(linker: &mut LinkerInstance<'_, Ctx>, sibling: &SiblingInterf
             plain,
             place,
         });
+        #[cfg(feature = "wasip3")]
+        if sibling.sharing == Sharing::Values {
+            super::wasip3::siblings::link(linker, name, &wanted, function)?;
+            continue;
+        }
         linker.func_new_async(name, move |store, _, parameters, results| {
             let function = Arc::clone(&function);
             Box::new(async move { function.call(store, parameters, results).await })
@@ -164,13 +209,12 @@ impl SiblingFunction {
         parameters: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
-        let linked = Arc::clone(store.data().linked());
-        let schedule = Arc::clone(store.data().schedule());
-        // A sibling's call is an invocation like a request's, and stands in the same line.
-        let _place = linked.item(self.item).admission.admit_within(&schedule).await?;
+        let caller = Caller::of(store.data());
         if self.place == Place::Fresh {
-            return self.call_fresh(store, parameters, results).await;
+            return self.call_fresh(&caller, parameters, results).await;
         }
+        // A sibling's call is an invocation like a request's, and stands in the same line.
+        let _place = caller.linked.item(self.item).admission.admit_within(&caller.schedule).await?;
         enter(&mut store, self.item)?;
         let result = self.call_in_store(&mut store, parameters, results).await;
         leave(&mut store)?;
@@ -203,22 +247,29 @@ impl SiblingFunction {
         Ok(())
     }
 
-    async fn call_fresh(
+    /// Calls it in a store of its own.
+    pub(super) async fn call_fresh(
         &self,
-        store: StoreContextMut<'_, Ctx>,
+        caller: &Caller,
         parameters: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
-        let own = store.data().linked();
-        let linked = own.newest();
-        let (item, export) = if Arc::ptr_eq(own, &linked) {
+        let linked = if caller.is_service { caller.linked.newest() } else { Arc::clone(&caller.linked) };
+        let (item, export) = if Arc::ptr_eq(&caller.linked, &linked) {
             (self.item, self.export)
         } else {
             linked.service_function(&self.import, &self.name)?
         };
+        let _place = linked.item(item).admission.admit_within(&caller.schedule).await?;
+        if caller.depth >= MAX_CALL_DEPTH {
+            return Err(CallsTooDeep.into());
+        }
         let schedule = Arc::new(Schedule::new(linked.engine().call_timeout()));
         let mut fresh = new_store(&linked, item, Arc::clone(&schedule))?;
-        fresh.data_mut().work_for_service();
+        fresh.data_mut().depth = caller.depth + 1;
+        if caller.for_service {
+            fresh.data_mut().work_for_service();
+        }
         let call = schedule.drive(async {
             let instance = linked.item(item).pre.instantiate_async(&mut fresh).await?;
             fresh.data_mut().set_instance(item, instance);

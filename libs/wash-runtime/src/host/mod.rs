@@ -97,7 +97,7 @@ impl Host {
     /// its requests is among them once it has been loaded.
     pub fn metrics(&self) -> HostMetrics {
         let workloads = self.registry().active().filter_map(Active::snapshot).collect();
-        HostMetrics { workloads, pool: self.resolver.engine.pool_usage() }
+        HostMetrics { workloads, pool: self.resolver.engine.total_pool_usage() }
     }
 
     /// Accepts no more connections, finishes the requests in flight, and then stops every workload and the plugins.

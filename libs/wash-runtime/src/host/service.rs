@@ -13,6 +13,8 @@ use futures_util::FutureExt;
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 use wasmtime::Store;
+#[cfg(feature = "wasip3")]
+use wasmtime::component::Accessor;
 use wasmtime::component::{Instance, Val};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::Command;
@@ -173,16 +175,14 @@ impl Service {
         if let Some(calls) = &self.linked.service_calls {
             return self.serve(&mut calls.open().await, &mut store, instance, &schedule).await;
         }
-        let command = Command::new(&mut store, &instance)?;
-        match schedule.drive(command.wasi_cli_run().call_run(&mut store)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(())) => wasmtime::bail!("it ended with a failure"),
-            Err(err) => match err.downcast_ref::<I32Exit>() {
-                Some(I32Exit(0)) => Ok(()),
-                Some(I32Exit(code)) => wasmtime::bail!("it exited with code {code}"),
-                None => Err(err),
-            },
+        #[cfg(feature = "wasip3")]
+        if let Ok(command) = wasmtime_wasi::p3::bindings::Command::new(&mut store, &instance) {
+            let run =
+                store.run_concurrent(async |accessor: &Accessor<Ctx>| command.wasi_cli_run().call_run(accessor).await);
+            return outcome(schedule.drive(run).await.flatten());
         }
+        let command = Command::new(&mut store, &instance)?;
+        outcome(schedule.drive(command.wasi_cli_run().call_run(&mut store)).await)
     }
 
     /// Answers calls, one after another, until one fails. Its store is then of no more use to anybody.
@@ -235,5 +235,18 @@ impl Service {
         if let Some(calls) = &self.linked.service_calls {
             calls.close(reason).await;
         }
+    }
+}
+
+/// What the end of a run means.
+fn outcome(ended: wasmtime::Result<Result<(), ()>>) -> wasmtime::Result<()> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(())) => wasmtime::bail!("it ended with a failure"),
+        Err(err) => match err.downcast_ref::<I32Exit>() {
+            Some(I32Exit(0)) => Ok(()),
+            Some(I32Exit(code)) => wasmtime::bail!("it exited with code {code}"),
+            None => Err(err),
+        },
     }
 }

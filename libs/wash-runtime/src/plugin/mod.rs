@@ -25,6 +25,8 @@ pub mod wasi_config;
 #[cfg(feature = "wasi-logging")]
 pub mod wasi_logging;
 pub mod wasmcloud_messaging;
+#[cfg(feature = "wasmcloud-postgres")]
+pub mod wasmcloud_postgres;
 
 /// What becomes of a workload's interfaces when a host loads the workload only while requests want it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -11,4 +11,4 @@ mod plugins;
 pub use guest_lines::GuestLines;
 pub use interfaces::{Package, asked_for, host_interfaces};
 pub use names::{Names, dns_label};
-pub use plugins::{StorageRoots, with_standard_plugins};
+pub use plugins::{StandardStorage, with_standard_plugins};

@@ -42,7 +42,7 @@ impl Names {
 
     /// Whether it answers HTTP requests.
     pub fn is_http_handler(&self) -> bool {
-        self.exports_interface("wasi:http/incoming-handler")
+        self.exports_interface("wasi:http/incoming-handler") || self.exports_interface("wasi:http/handler")
     }
 }
 

@@ -10,27 +10,35 @@ use crate::plugin::wasi_keyvalue::KeyValue;
 use crate::plugin::wasi_logging::TracingLogger;
 use crate::plugin::wasmcloud_messaging::InMemoryMessaging;
 
-/// Directories that storage on the file system may be in.
+/// Where storage may be, besides in memory.
 #[derive(Clone, Debug, Default)]
-pub struct StorageRoots {
-    /// Those of `wasi:keyvalue`.
+pub struct StandardStorage {
+    /// Directories of `wasi:keyvalue`.
     pub keyvalue: Vec<PathBuf>,
-    /// Those of `wasi:blobstore`.
+    /// Directories of `wasi:blobstore`.
     pub blobstore: Vec<PathBuf>,
+    /// A database for both.
+    #[cfg(feature = "wasmcloud-postgres")]
+    pub postgres: Option<crate::plugin::wasmcloud_postgres::Postgres>,
 }
 
 /// Adds them all.
 ///
 /// # Errors
-/// A directory of the roots that cannot be made or opened, found by `downcast_ref` as the plugin's own error.
-pub fn with_standard_plugins(builder: HostBuilder, roots: &StorageRoots) -> anyhow::Result<HostBuilder> {
+/// A directory of the storage that cannot be made or opened, found by `downcast_ref` as the plugin's own error.
+pub fn with_standard_plugins(builder: HostBuilder, storage: &StandardStorage) -> anyhow::Result<HostBuilder> {
     let mut keyvalue = KeyValue::new();
-    for root in &roots.keyvalue {
+    for root in &storage.keyvalue {
         keyvalue = keyvalue.with_directory(root)?;
     }
     let mut blobstore = Blobstore::new();
-    for root in &roots.blobstore {
+    for root in &storage.blobstore {
         blobstore = blobstore.with_directory(root)?;
+    }
+    #[cfg(feature = "wasmcloud-postgres")]
+    if let Some(postgres) = &storage.postgres {
+        keyvalue = keyvalue.with_postgres(postgres);
+        blobstore = blobstore.with_postgres(postgres);
     }
     builder
         .with_plugin(Arc::new(keyvalue))?

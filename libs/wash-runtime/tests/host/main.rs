@@ -30,3 +30,5 @@ mod timeouts;
 mod tls;
 mod upstream;
 mod volumes;
+#[cfg(feature = "wasip3")]
+mod wasip3;

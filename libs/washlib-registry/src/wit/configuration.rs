@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use washlib_config::{Config, Environment, Origin};
+use washlib_oci::Settings;
 use washlib_wit::{Cache, Location, LocationError, NameError, SourceOverride};
 
 use super::registries::{Login, ProjectRegistry, Registries, RegistriesError};
-use crate::{Settings, configuration};
+use crate::configuration;
 
 /// Why the configuration makes no sense.
 #[derive(Debug, Error)]

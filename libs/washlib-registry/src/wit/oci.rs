@@ -2,10 +2,9 @@
 //! the package as the first layer.
 
 use semver::Version;
+use washlib_oci::manifest::{Descriptor, Document, annotation, media_type};
+use washlib_oci::{Artifact, ArtifactOptions, Client, Network, RawManifest, RegistryError, Repository, Unwatched};
 use washlib_wit::{PackageName, Receipt, Release, SourceError};
-
-use crate::manifest::{Descriptor, Document, media_type};
-use crate::{Artifact, ArtifactOptions, Client, Network, RawManifest, RegistryError, Repository, Unwatched};
 
 /// The largest package that is fetched, in bytes.
 pub(super) const MAX_PACKAGE: u64 = 64 * 1024 * 1024;
@@ -75,7 +74,7 @@ impl OciRegistry {
         let mut options =
             ArtifactOptions { title: Some(format!("{}.wasm", package.name())), ..ArtifactOptions::default() };
         options.annotations = annotations.iter().cloned().collect();
-        options.annotations.insert(crate::manifest::annotation::VERSION.to_owned(), version.to_string());
+        options.annotations.insert(annotation::VERSION.to_owned(), version.to_string());
         let artifact = Artifact::new(bytes.clone(), &options).map_err(|err| failed(err.into()))?;
         let reference = repository.with_tag(&tag(version)).map_err(|err| failed(err.into()))?;
         // Nobody else's release of the same version is replaced.

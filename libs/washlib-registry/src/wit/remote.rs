@@ -7,16 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use tokio::sync::{Mutex, OnceCell};
-use washlib_config::Secret;
+use washlib_oci::credentials::ExplicitCredential;
+use washlib_oci::{Client, Protocol, Reference, Secret, Settings, Unwatched, is_loopback};
 use washlib_wit::{Content, Fetched, PackageId, SourceError};
 use wasm_pkg_common::metadata::{OCI_PROTOCOL, RegistryMetadata};
 
 use super::http::{self, DownloadError};
 use super::oci::{self, OciRegistry};
 use super::registries::{Access, AccessKind, Login, Registries};
-use crate::credentials::ExplicitCredential;
-use crate::http::is_loopback;
-use crate::{Client, Protocol, Reference, Settings, Unwatched};
 
 /// The largest archive, in bytes as it is sent.
 const MAX_ARCHIVE: usize = 128 * 1024 * 1024;
@@ -148,7 +146,7 @@ impl Remote {
             location: format!("oci://{text}"),
             source,
         };
-        let reference: Reference = text.parse().map_err(|err: crate::ReferenceError| located(err.into()))?;
+        let reference: Reference = text.parse().map_err(|err: washlib_oci::ReferenceError| located(err.into()))?;
         let reference = match revision.and_then(|revision| revision.parse().ok()) {
             Some(digest) => reference.pinned(digest),
             None => reference,

@@ -38,7 +38,7 @@ pub struct SourcesSettings {
     /// Which registries there are.
     pub registries: Registries,
     /// How OCI registries are spoken to.
-    pub oci: crate::Settings,
+    pub oci: washlib_oci::Settings,
     /// Whether the network must not be used.
     pub offline: bool,
     /// What was fetched before, for answers without the network.

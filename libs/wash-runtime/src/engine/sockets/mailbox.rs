@@ -57,6 +57,14 @@ impl Mailbox {
         }
     }
 
+    /// Has whoever waits look again.
+    pub(super) fn wake(&self) {
+        let reader = self.lock().reader.take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
     /// The oldest datagram; with a `peer`, the oldest of that one, and those of others are lost.
     pub(super) fn take(&self, peer: Option<SocketAddr>) -> Option<Datagram> {
         let mut state = self.lock();

@@ -26,6 +26,8 @@ mod tcp_host;
 mod tests;
 mod udp;
 mod udp_host;
+#[cfg(feature = "wasip3")]
+pub(crate) mod wasip3;
 
 pub(crate) use names::NameLookup;
 pub(crate) use network::{ConnectError, VirtualNetwork};

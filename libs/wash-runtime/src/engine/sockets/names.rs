@@ -18,7 +18,7 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, Networ
 use wasmtime_wasi::p2::{DynPollable, Pollable, SocketResult, subscribe};
 
 use super::bindings::ip_name_lookup;
-use super::{SocketSlot, SocketsCtxView};
+use super::{SocketSlot, SocketsCtx, SocketsCtxView};
 use crate::engine::special_addresses::{Reach, reach};
 
 /// Longer than resolvers try by themselves, unless they are configured oddly.
@@ -161,6 +161,17 @@ impl AddressStream {
         }
         Poll::Ready(())
     }
+
+    /// All addresses, once they are known.
+    #[cfg(feature = "wasip3")]
+    pub(super) async fn all(mut self) -> Result<Vec<IpAddr>, ErrorCode> {
+        poll_fn(|context| self.poll_ready(context)).await;
+        match self.state {
+            Resolution::Waiting(_) => Err(ErrorCode::TemporaryResolverFailure),
+            Resolution::Done(addresses) => Ok(addresses.collect()),
+            Resolution::Failed(code) => Err(code),
+        }
+    }
 }
 
 #[wasmtime_wasi::async_trait]
@@ -207,18 +218,25 @@ fn lookup_error(name: &str, err: &io::Error) -> ErrorCode {
     ErrorCode::NameUnresolvable
 }
 
-impl ip_name_lookup::Host for SocketsCtxView<'_> {
-    fn resolve_addresses(&mut self, network: Resource<Network>, name: String) -> SocketResult<Resource<AddressStream>> {
-        self.check_network(&network)?;
-        let state = match parse_name(&name).ok_or(ErrorCode::InvalidArgument)? {
+impl SocketsCtx {
+    /// Begins to resolve a name, if the guest may know its addresses.
+    pub(super) fn resolve(&mut self, name: &str) -> Result<AddressStream, ErrorCode> {
+        let state = match parse_name(name).ok_or(ErrorCode::InvalidArgument)? {
             Name::Address(address) => Resolution::Done(vec![address].into_iter()),
             Name::Domain(domain) if domain == "localhost" || domain.ends_with(".localhost") => {
                 Resolution::Done(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].into_iter())
             }
-            Name::Domain(domain) if self.ctx.name_lookup.allows(&domain) => resolve(domain, self.ctx.network.lookups()),
-            Name::Domain(_) => return Err(ErrorCode::AccessDenied.into()),
+            Name::Domain(domain) if self.name_lookup.allows(&domain) => resolve(domain, self.network.lookups()),
+            Name::Domain(_) => return Err(ErrorCode::AccessDenied),
         };
-        let stream = AddressStream { state, _slot: self.ctx.socket_slot()? };
+        Ok(AddressStream { state, _slot: self.socket_slot()? })
+    }
+}
+
+impl ip_name_lookup::Host for SocketsCtxView<'_> {
+    fn resolve_addresses(&mut self, network: Resource<Network>, name: String) -> SocketResult<Resource<AddressStream>> {
+        self.check_network(&network)?;
+        let stream = self.ctx.resolve(&name)?;
         Ok(self.table.push(stream)?)
     }
 }

@@ -247,7 +247,7 @@ impl Connecting {
         }
     }
 
-    async fn finish(mut self) -> Result<VirtualStream, ConnectError> {
+    pub(super) async fn finish(mut self) -> Result<VirtualStream, ConnectError> {
         poll_fn(|context| self.poll_ready(context)).await;
         self.take().unwrap_or(Err(ConnectError::Refused))
     }

@@ -153,7 +153,7 @@ impl AsyncWrite for VirtualStream {
 }
 
 impl PipeReader {
-    fn pipe(&self) -> &Pipe {
+    pub(super) fn pipe(&self) -> &Pipe {
         self.connection.incoming(self.end)
     }
 }
@@ -193,7 +193,7 @@ impl Drop for PipeReader {
 }
 
 impl PipeWriter {
-    fn pipe(&self) -> &Pipe {
+    pub(super) fn pipe(&self) -> &Pipe {
         self.connection.outgoing(self.end)
     }
 

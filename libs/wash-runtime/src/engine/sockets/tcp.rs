@@ -21,10 +21,10 @@ use super::stream::{Connection, End, PipeReader, PipeWriter, VirtualStream};
 use super::{SocketRole, SocketSlot};
 
 /// Connections that wait to be accepted, unless the guest asks for another number.
-const DEFAULT_BACKLOG: usize = 128;
+pub(super) const DEFAULT_BACKLOG: usize = 128;
 
 /// The most that a guest may ask for.
-const MAX_BACKLOG: usize = 1_024;
+pub(super) const MAX_BACKLOG: usize = 1_024;
 
 /// A guest's socket.
 #[expect(unreachable_pub, reason = "the generated code names it in public items")]

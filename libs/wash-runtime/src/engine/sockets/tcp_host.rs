@@ -20,11 +20,11 @@ use super::tcp::{TcpOptions, TcpSocket, TcpState};
 use crate::engine::special_addresses::{Reach, reach};
 
 /// What an option reads as on the loopback, as Linux has it.
-const DEFAULT_KEEP_ALIVE_IDLE_TIME: u64 = 7_200_000_000_000;
-const DEFAULT_KEEP_ALIVE_INTERVAL: u64 = 75_000_000_000;
-const DEFAULT_KEEP_ALIVE_COUNT: u32 = 9;
+pub(super) const DEFAULT_KEEP_ALIVE_IDLE_TIME: u64 = 7_200_000_000_000;
+pub(super) const DEFAULT_KEEP_ALIVE_INTERVAL: u64 = 75_000_000_000;
+pub(super) const DEFAULT_KEEP_ALIVE_COUNT: u32 = 9;
 pub(super) const DEFAULT_HOP_LIMIT: u8 = 64;
-const DEFAULT_BUFFER_SIZE: u64 = super::pipe::CAPACITY as u64;
+pub(super) const DEFAULT_BUFFER_SIZE: u64 = super::pipe::CAPACITY as u64;
 
 type Streams = (Resource<DynInputStream>, Resource<DynOutputStream>);
 type OutsideSocket = Resource<wasmtime_wasi::p2::TcpSocket>;

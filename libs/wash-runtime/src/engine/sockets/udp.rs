@@ -63,6 +63,9 @@ pub(super) struct UdpEndpoint {
     family: IpAddressFamily,
     hop_limit: Mutex<Option<u8>>,
     outside: OnceLock<OutsideUdp>,
+    /// Held by whoever waits for the next datagram.
+    #[cfg(feature = "wasip3")]
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The real socket. It is bound to whatever port the system gives, and hears only those that it has spoken to.
@@ -119,6 +122,8 @@ impl UdpSocket {
             family: self.family,
             hop_limit: Mutex::new(self.options.hop_limit),
             outside: OnceLock::new(),
+            #[cfg(feature = "wasip3")]
+            turn: Arc::default(),
         };
         self.state = UdpState::BindStarted(Arc::new(endpoint));
         Ok(())
@@ -200,7 +205,7 @@ impl UdpEndpoint {
         if self.port.mailbox().poll_ready(context, peer).is_ready() {
             return Poll::Ready(());
         }
-        // A real socket cannot come to be while the guest waits, because the guest makes it by sending.
+        // Where one comes to be while a guest waits, which then sends by another of its tasks, the mailbox wakes it.
         match self.outside.get() {
             Some(outside) => outside.socket.poll_recv_ready(context).map(|_| ()),
             None => Poll::Pending,
@@ -222,7 +227,9 @@ impl UdpEndpoint {
         let descriptor = self.port.network().descriptor_slot().ok_or(ErrorCode::NewSocketLimit)?;
         let hop_limit = *lock(&self.hop_limit);
         let outside = OutsideUdp::new(self.family, hop_limit, descriptor)?;
-        Ok(self.outside.get_or_init(|| outside))
+        let outside = self.outside.get_or_init(|| outside);
+        self.port.mailbox().wake();
+        Ok(outside)
     }
 
     fn set_hop_limit(&self, value: u8) -> Result<(), ErrorCode> {
@@ -299,6 +306,12 @@ fn set_hop_limit(socket: &RealSocket, family: IpAddressFamily, value: u8) -> io:
 }
 
 impl IncomingDatagrams {
+    /// Whoever waits for the next datagram holds this, because only one of those who wait is woken.
+    #[cfg(feature = "wasip3")]
+    pub(super) fn turn(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.endpoint.turn)
+    }
+
     pub(super) fn receive(&mut self, buffer: &mut Vec<u8>) -> Option<Datagram> {
         self.endpoint.receive(self.peer, buffer)
     }

@@ -20,7 +20,7 @@ const MAX_DATAGRAMS: usize = 16;
 /// Bytes of one call, after which it takes no further datagram.
 const MAX_RECEIVED_BYTES: usize = 64 << 10;
 
-const DEFAULT_BUFFER_SIZE: u64 = 256 << 10;
+pub(super) const DEFAULT_BUFFER_SIZE: u64 = 256 << 10;
 
 impl udp_create_socket::Host for SocketsCtxView<'_> {
     fn create_udp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {

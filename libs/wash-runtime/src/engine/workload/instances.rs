@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::Proxy;
+#[cfg(feature = "wasip3")]
+use wasmtime_wasi_http::p3::bindings::Service;
 
 use super::ResolvedWorkload;
 use crate::engine::ctx::{Ctx, new_store};
+use crate::engine::linked::HandlerExport;
 use crate::engine::schedule::Schedule;
 
 /// Instances that wait for their next request.
@@ -19,8 +22,15 @@ const MOST_IDLE_INSTANCES: usize = 256;
 /// An instance of the component that answers HTTP requests.
 pub(crate) struct HandlerInstance {
     pub(crate) store: Store<Ctx>,
-    pub(crate) proxy: Proxy,
+    pub(crate) handler: InstanceHandler,
     answered: u32,
+}
+
+/// What an instance is called by.
+pub(crate) enum InstanceHandler {
+    Proxy(Proxy),
+    #[cfg(feature = "wasip3")]
+    Service(Service),
 }
 
 /// Instances that wait for a request.
@@ -109,7 +119,11 @@ impl ResolvedWorkload {
     async fn make_instance(&self, schedule: Arc<Schedule>) -> wasmtime::Result<HandlerInstance> {
         let Some(handler) = self.handler() else { wasmtime::bail!("the workload answers no HTTP requests") };
         let mut store = new_store(&self.linked, handler.item, schedule)?;
-        let proxy = handler.proxy.instantiate_async(&mut store).await?;
-        Ok(HandlerInstance { store, proxy, answered: 0 })
+        let handler = match &handler.export {
+            HandlerExport::Proxy(pre) => InstanceHandler::Proxy(pre.instantiate_async(&mut store).await?),
+            #[cfg(feature = "wasip3")]
+            HandlerExport::Service(pre) => InstanceHandler::Service(pre.instantiate_async(&mut store).await?),
+        };
+        Ok(HandlerInstance { store, handler, answered: 0 })
     }
 }

@@ -19,6 +19,8 @@ pub(crate) const SERVICE_ID: &str = "service";
 /// A workload whose components are compiled, and not linked to anything yet.
 pub struct UnresolvedWorkload {
     pub(crate) identity: Arc<Identity>,
+    /// What all of its components run on.
+    pub(crate) engine: Engine,
     pub(crate) components: Vec<WorkloadComponent>,
     pub(crate) service: Option<WorkloadService>,
     pub(crate) host_interfaces: Vec<WitInterface>,

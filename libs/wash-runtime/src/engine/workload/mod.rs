@@ -23,6 +23,7 @@ use crate::wit::WitInterface;
 mod instances;
 mod item;
 
+pub(crate) use instances::InstanceHandler;
 use instances::Instances;
 pub(crate) use item::SERVICE_ID;
 pub use item::{ItemBase, UnresolvedWorkload, WorkloadComponent, WorkloadItem, WorkloadService};

@@ -17,13 +17,15 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
+#[cfg(feature = "wasip3")]
+use super::concurrent;
 use super::connection::{ConnectionInfo, IncomingRequest};
 use super::fault::{Fault, Stopped, come_back};
 use super::guest::{Guest, GuestResult};
 use super::response::{GuestBody, ResponseBody, text};
 use super::{RouteError, Routed, Router, authority};
 use crate::engine::schedule::Schedule;
-use crate::engine::workload::{InFlight, ResolvedWorkload};
+use crate::engine::workload::{InFlight, InstanceHandler, ResolvedWorkload};
 use crate::host::lazy::{LazyWorkload, NotLoaded};
 use crate::host::metrics::RequestOutcome;
 
@@ -32,7 +34,7 @@ const ROUTE_ATTEMPTS: usize = 8;
 
 const STOPPING: &str = "the workload is stopping";
 
-type GuestResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
+pub(super) type GuestResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
 /// Answers a request; every failure becomes a response as well.
 pub(super) async fn answer<R: Router>(
@@ -182,7 +184,7 @@ async fn head(
         if !given_up {
             match Pin::new(&mut receiver).poll(cx) {
                 Poll::Ready(Ok(Ok(response))) => return Poll::Ready(Ok(response)),
-                Poll::Ready(Ok(Err(code))) => return Poll::Ready(Err(Fault::Refused(code))),
+                Poll::Ready(Ok(Err(code))) => return Poll::Ready(Err(Fault::Refused(format!("{code:?}")))),
                 Poll::Ready(Err(_)) => given_up = true,
                 Poll::Pending => {}
             }
@@ -239,13 +241,19 @@ async fn call(
     let result = async {
         let mut instance = workload.take_instance(schedule).await?;
         instance.store.data_mut().set_trace(trace);
-        let mut view = instance.store.data_mut().http();
-        let is_https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
-        let scheme = if is_https { Scheme::Https } else { Scheme::Http };
-        let request = view.new_incoming_request(scheme, request)?;
-        let outparam = view.new_response_outparam(sender)?;
-        let called = instance.proxy.wasi_http_incoming_handler().call_handle(&mut instance.store, request, outparam);
-        match called.await {
+        let called = match &instance.handler {
+            InstanceHandler::Proxy(proxy) => {
+                let mut view = instance.store.data_mut().http();
+                let is_https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
+                let scheme = if is_https { Scheme::Https } else { Scheme::Http };
+                let request = view.new_incoming_request(scheme, request)?;
+                let outparam = view.new_response_outparam(sender)?;
+                proxy.wasi_http_incoming_handler().call_handle(&mut instance.store, request, outparam).await
+            }
+            #[cfg(feature = "wasip3")]
+            InstanceHandler::Service(service) => concurrent::call(service, &mut instance.store, request, sender).await,
+        };
+        match called {
             Ok(()) => {
                 workload.give_back(instance);
                 Ok(())

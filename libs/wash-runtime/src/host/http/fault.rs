@@ -7,7 +7,6 @@ use std::time::Duration;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 use wasmtime::PoolConcurrencyLimitError;
-use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 
 use super::guest::GuestResult;
 use super::response::{ResponseBody, text};
@@ -21,7 +20,7 @@ pub(super) enum Fault {
     /// It trapped, exited, or could not be started.
     Failed(wasmtime::Error),
     /// It answered with an error instead of a response.
-    Refused(ErrorCode),
+    Refused(String),
     /// It returned without a response.
     Silent,
     /// It was ended because its workload stopped.
@@ -63,6 +62,8 @@ impl Fault {
         match result {
             Some(Ok(())) => Self::Silent,
             Some(Err(err)) if err.is::<Stopped>() => Self::Stopped,
+            #[cfg(feature = "wasip3")]
+            Some(Err(err)) if err.is::<super::concurrent::Refused>() => Self::Refused(err.to_string()),
             Some(Err(err)) => match err.downcast::<DeadlineExceeded>() {
                 Ok(exceeded) => Self::Overdue(exceeded),
                 Err(err) => Self::Failed(err),
@@ -97,10 +98,10 @@ impl Fault {
                 &format!("the component failed on this request: {}", err.root_cause()),
             ),
             Self::Refused(code) => {
-                tracing::error!(workload_id, "a request was answered with an error: {code:?}");
+                tracing::error!(workload_id, "a request was answered with an error: {code}");
                 text(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    &format!("the component answered with an error instead of a response: {code:?}"),
+                    &format!("the component answered with an error instead of a response: {code}"),
                 )
             }
             Self::Silent => {

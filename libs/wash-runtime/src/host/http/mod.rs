@@ -14,6 +14,8 @@ use crate::types::Workload;
 
 mod acceptor;
 mod authority;
+#[cfg(feature = "wasip3")]
+mod concurrent;
 mod connection;
 mod control;
 mod dynamic_router;

@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{HANDLER, StartError, exports_handler, is_program};
+use super::{CONCURRENT_HANDLER, HANDLER, StartError, exports_handler, is_program};
 use crate::engine::sockets::NameLookup;
 use crate::engine::workload::{HttpOptions, SERVICE_ID, UnresolvedWorkload, http_entry};
-use crate::engine::{is_wasi_0_2, provides_interface};
+use crate::engine::{is_supported_wasi, provides_interface};
 use crate::plugin::HostPlugin;
 use crate::types::Workload;
 use crate::wit::WitInterface;
@@ -78,9 +78,12 @@ pub(super) fn host_interfaces(workload: &Workload, plugins: &[Arc<dyn HostPlugin
 
 fn is_known(entry: &WitInterface, interface: &str, plugins: &[Arc<dyn HostPlugin>]) -> bool {
     let package = entry.package_name();
-    let of_wasi = provides_interface(&package, interface) || format!("{package}/{interface}") == HANDLER;
+    let path = format!("{package}/{interface}");
+    let of_wasi = provides_interface(&package, interface)
+        || path == HANDLER
+        || cfg!(feature = "wasip3") && path == CONCURRENT_HANDLER;
     if of_wasi {
-        return entry.version.as_ref().is_none_or(is_wasi_0_2);
+        return entry.version.as_ref().is_none_or(is_supported_wasi);
     }
     plugins.iter().any(|plugin| {
         let world = plugin.world();

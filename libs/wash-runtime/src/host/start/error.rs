@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::HANDLER;
+use super::HANDLERS;
 use super::check::InterfaceNameProblem;
 use super::imports::ImportProblem;
-use crate::engine::{CompileError, InvalidAllowedHost};
+use crate::engine::{CompileError, EngineError, InvalidAllowedHost};
 
 /// Why a workload could not be started.
 #[derive(Debug, Error)]
@@ -68,6 +68,9 @@ pub enum StartError {
     /// An entry of `allowed_hosts` is malformed.
     #[error(transparent)]
     AllowedHost(#[from] InvalidAllowedHost),
+    /// The engine for WASI 0.3 could not be made.
+    #[error("cannot make an engine for components of WASI 0.3")]
+    Engine(#[from] EngineError),
     /// The component could not be compiled.
     #[error("cannot compile component `{component}`")]
     Compile {
@@ -83,13 +86,13 @@ pub enum StartError {
         problems: Vec<ImportProblem>,
     },
     /// The workload asks for HTTP requests, but cannot answer any.
-    #[error("no component exports {HANDLER}@0.2, {}", exported(exports))]
+    #[error("no component exports {HANDLERS}, {}", exported(exports))]
     NoHandler {
         /// What the components export instead.
         exports: Vec<String>,
     },
     /// Several components could answer HTTP requests.
-    #[error("each of {} exports {HANDLER}, and none of them imports it from another", components.join(", "))]
+    #[error("each of {} answers HTTP requests, and none of them imports that from another", components.join(", "))]
     SeveralHandlers {
         /// The components' names.
         components: Vec<String>,

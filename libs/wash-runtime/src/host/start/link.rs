@@ -13,14 +13,14 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use super::imports::Plan;
 use super::{StartError, exports_handler, is_program};
 use crate::engine::lineage::{Lineage, ServiceImport};
-use crate::engine::linked::{Handler, Item, Linked, Mount};
+use crate::engine::linked::{Handler, HandlerExport, Item, Linked, Mount};
 use crate::engine::outgoing::{Egress, Outgoing, OutgoingHttp};
 use crate::engine::schedule::CpuShare;
 use crate::engine::service_calls::{self, ServiceCalls};
-use crate::engine::siblings::{self, SiblingInterface};
+use crate::engine::siblings::{self, Sharing, SiblingInterface};
 use crate::engine::sockets::VirtualNetwork;
-use crate::engine::workload::{ItemBase, UnresolvedWorkload};
-use crate::engine::{Admission, AllowedHosts, Ctx, Engine, Role};
+use crate::engine::workload::{ItemBase, UnresolvedWorkload, WorkloadItem};
+use crate::engine::{Admission, AllowedHosts, CompiledComponent, Ctx, Engine, Role};
 use crate::host::guest_output::{GuestOutput, GuestStreams, OutputSource};
 use crate::types::{LocalResources, Volume, VolumeType};
 
@@ -87,9 +87,10 @@ impl Volumes {
 pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> Result<(), StartError> {
     for link in &plan.siblings {
         let exporter = workload.items().nth(link.exporter);
-        let Some((role, component)) = exporter.map(|(role, item)| (role, item.component().inner().clone())) else {
+        let Some((role, exporting)) = exporter.map(|(role, item)| (role, item.component().clone())) else {
             continue;
         };
+        let component = exporting.inner().clone();
         let Some(mut importer) = workload.item_mut(link.importer) else { continue };
         let importing = importer.component().inner().clone();
         let sibling = SiblingInterface {
@@ -97,7 +98,7 @@ pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> R
             item: link.exporter,
             component: &component,
             export: &link.export,
-            importer: if importer.is_service() { Role::Service } else { Role::Component },
+            sharing: sharing(&exporting, &importer),
         };
         // A plugin may have defined the interface for the workload's other components.
         let linked = importer.linker().allow_shadowing(true).instance(&link.import);
@@ -111,6 +112,17 @@ pub(super) fn link_siblings(workload: &mut UnresolvedWorkload, plan: &Plan) -> R
     Ok(())
 }
 
+/// How two siblings call each other.
+fn sharing(exporter: &CompiledComponent, importer: &WorkloadItem<'_>) -> Sharing {
+    if exporter.is_wasip3() || importer.component().is_wasip3() {
+        Sharing::Values
+    } else if importer.is_service() {
+        Sharing::StoreForHandles
+    } else {
+        Sharing::Store
+    }
+}
+
 /// What a workload has in common with the one whose place it takes, if it takes one's.
 pub(super) struct Heritage {
     pub(super) network: Arc<VirtualNetwork>,
@@ -122,7 +134,6 @@ pub(super) struct Heritage {
 
 /// Makes every item ready to be instantiated.
 pub(super) fn finish(
-    engine: &Engine,
     workload: UnresolvedWorkload,
     heritage: Heritage,
     volumes: Volumes,
@@ -133,7 +144,7 @@ pub(super) fn finish(
     let name_lookup = super::check::name_lookup(&workload.host_interfaces)?;
     let identity = Arc::clone(&workload.identity);
     let is_called = workload.service.as_ref().is_some_and(|service| !is_program(service));
-    let outgoing = Arc::new(OutgoingHttp::new(engine, egress));
+    let outgoing = Arc::new(OutgoingHttp::new(&workload.engine, egress));
     let mut items = Vec::new();
     for component in workload.components {
         items.push(item(component.0, Role::Component, &volumes, output, &outgoing)?);
@@ -142,11 +153,11 @@ pub(super) fn finish(
         items.push(item(service.0, Role::Service, &volumes, output, &outgoing)?);
     }
     let handler = match handler {
-        Some(index) => Some(Handler { item: index, proxy: proxy(&items[index])? }),
+        Some(index) => Some(Handler { item: index, export: handler_export(&workload.engine, &items[index])? }),
         None => None,
     };
     Ok(Linked {
-        engine: engine.clone(),
+        engine: workload.engine,
         identity,
         items,
         handler,
@@ -183,8 +194,17 @@ fn handler(workload: &UnresolvedWorkload) -> Result<Option<usize>, StartError> {
     }
 }
 
-fn proxy(item: &Item) -> Result<ProxyPre<Ctx>, StartError> {
+/// A component that could be called in both ways is called in the newer one.
+fn handler_export(engine: &Engine, item: &Item) -> Result<HandlerExport, StartError> {
+    #[cfg(feature = "wasip3")]
+    if engine.is_concurrent()
+        && let Ok(service) = wasmtime_wasi_http::p3::bindings::ServicePre::new(item.pre.clone())
+    {
+        return Ok(HandlerExport::Service(service));
+    }
+    _ = engine;
     ProxyPre::new(item.pre.clone())
+        .map(HandlerExport::Proxy)
         .map_err(|err| StartError::Link { component: item.id.to_string(), source: err.into() })
 }
 

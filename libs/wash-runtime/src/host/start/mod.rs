@@ -38,7 +38,18 @@ pub(super) use imports::{covered, world_of};
 use link::{Heritage, Volumes};
 pub(super) use predecessor::{Predecessor, ServiceTerms};
 
+/// What answers HTTP requests in WASI 0.2.
 const HANDLER: &str = "wasi:http/incoming-handler";
+
+/// What does in WASI 0.3, from where it can be imported too.
+const CONCURRENT_HANDLER: &str = "wasi:http/handler";
+
+/// One of which a workload needs that is asked for HTTP requests.
+const HANDLERS: &str = if cfg!(feature = "wasip3") {
+    "wasi:http/incoming-handler@0.2 or wasi:http/handler@0.3"
+} else {
+    "wasi:http/incoming-handler@0.2"
+};
 
 const RUN: &str = "wasi:cli/run";
 
@@ -99,7 +110,7 @@ impl Resolver {
 
         let mut bound = BoundPlugins { workload_id: unresolved.identity.id.clone(), links: Vec::new() };
         let linked = match self.bind(&mut unresolved, plan, &mut bound).await {
-            Ok(()) => link::finish(&self.engine, unresolved, heritage, volumes, &self.output, &self.egress),
+            Ok(()) => link::finish(unresolved, heritage, volumes, &self.output, &self.egress),
             Err(err) => Err(err),
         };
         let resolved = match linked {
@@ -151,36 +162,46 @@ impl Resolver {
     }
 
     async fn compile(&self, workload_id: String, workload: Workload) -> Result<UnresolvedWorkload, StartError> {
+        let engine = self.engine_for(&workload).await?;
         let Workload { namespace, name, service, components, host_interfaces, .. } = workload;
         let identity = Arc::new(Identity { id: workload_id, namespace, name });
         let mut compiled = Vec::new();
         for component in components {
-            let code = self.compile_one(&component.name, component.bytes).await?;
+            let code = compile_one(&engine, &component.name, component.bytes).await?;
             let resources = component.local_resources;
-            let mut base = ItemBase::new(&self.engine, Arc::clone(&identity), &component.name, code, resources);
+            let mut base = ItemBase::new(&engine, Arc::clone(&identity), &component.name, code, resources);
             base.max_invocations = component.max_invocations;
             compiled.push(WorkloadComponent(base));
         }
         let service = match service {
             Some(service) => {
-                let code = self.compile_one(SERVICE_ID, service.bytes).await?;
+                let code = compile_one(&engine, SERVICE_ID, service.bytes).await?;
                 let resources = service.local_resources;
-                Some(WorkloadService(ItemBase::new(&self.engine, Arc::clone(&identity), SERVICE_ID, code, resources)))
+                Some(WorkloadService(ItemBase::new(&engine, Arc::clone(&identity), SERVICE_ID, code, resources)))
             }
             None => None,
         };
-        Ok(UnresolvedWorkload { identity, components: compiled, service, host_interfaces })
+        Ok(UnresolvedWorkload { identity, engine, components: compiled, service, host_interfaces })
     }
 
-    /// Compiles on a thread that may compute for long, so that requests are answered meanwhile.
-    async fn compile_one(&self, component: &str, bytes: bytes::Bytes) -> Result<CompiledComponent, StartError> {
+    /// What the workload's components run on.
+    #[cfg(feature = "wasip3")]
+    async fn engine_for(&self, workload: &Workload) -> Result<Engine, StartError> {
+        let components = workload.components.iter().map(|component| component.bytes.clone());
+        let bytes: Vec<_> = components.chain(workload.service.iter().map(|service| service.bytes.clone())).collect();
         let engine = self.engine.clone();
-        tokio::task::spawn_blocking(move || engine.load(&bytes))
-            .await
-            .unwrap_or(Err(CompileError::Crashed))
-            .inspect(|(compiled, origin)| tracing::debug!(component, digest = %compiled.digest(), ?origin, "loaded"))
-            .map(|(compiled, _)| compiled)
-            .map_err(|source| StartError::Compile { component: component.to_string(), source })
+        // Address space is reserved by the first such workload.
+        let found = tokio::task::spawn_blocking(move || engine.for_components(bytes.iter().map(|bytes| &**bytes)));
+        match found.await {
+            Ok(engine) => Ok(engine?),
+            // It cannot panic; if it does, the host itself goes on.
+            Err(_) => Ok(self.engine.clone()),
+        }
+    }
+
+    #[cfg(not(feature = "wasip3"))]
+    async fn engine_for(&self, _: &Workload) -> Result<Engine, StartError> {
+        Ok(self.engine.clone())
     }
 
     /// Lets plugins and siblings add their functions. `bound` gets every plugin that has met the workload.
@@ -229,6 +250,17 @@ impl Resolver {
     }
 }
 
+/// Compiles on a thread that may compute for long, so that requests are answered meanwhile.
+async fn compile_one(engine: &Engine, component: &str, bytes: bytes::Bytes) -> Result<CompiledComponent, StartError> {
+    let engine = engine.clone();
+    tokio::task::spawn_blocking(move || engine.load(&bytes))
+        .await
+        .unwrap_or(Err(CompileError::Crashed))
+        .inspect(|(compiled, origin)| tracing::debug!(component, digest = %compiled.digest(), ?origin, "loaded"))
+        .map(|(compiled, _)| compiled)
+        .map_err(|source| StartError::Compile { component: component.to_string(), source })
+}
+
 /// What the service imports from its siblings.
 fn service_imports(workload: &UnresolvedWorkload, plan: &Plan) -> Vec<ServiceImport> {
     let service = workload.service.is_some().then_some(workload.components.len());
@@ -248,7 +280,7 @@ fn is_program(service: &ItemBase) -> bool {
 }
 
 fn is_handler(name: &str) -> bool {
-    is_of(name, HANDLER)
+    is_of(name, HANDLER) || is_of(name, CONCURRENT_HANDLER)
 }
 
 /// Whether a component's export makes it a program to run.
@@ -258,5 +290,5 @@ fn is_run(name: &str) -> bool {
 
 fn is_of(name: &str, interface: &str) -> bool {
     let Some((path, version)) = name.split_once('@') else { return false };
-    path == interface && semver::Version::parse(version).is_ok_and(|version| engine::is_wasi_0_2(&version))
+    path == interface && semver::Version::parse(version).is_ok_and(|version| engine::is_supported_wasi(&version))
 }

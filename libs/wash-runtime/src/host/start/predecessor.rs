@@ -72,6 +72,10 @@ impl Predecessor {
         let component = service.component();
         let names = [component.imports(), component.exports()].concat();
         let world: Vec<WitInterface> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        // The engine for WASI 0.3 compiles the same bytes to other code.
+        if !wasmtime::Engine::same(self.linked.engine().inner(), new.engine.inner()) {
+            return false;
+        }
         if self.linked.items[old].code.digest() != component.digest() || !self.terms.are_the_same_to(terms, &world) {
             return false;
         }

@@ -11,6 +11,7 @@ use crate::wit::WitInterface;
 /// Names of backends, as they stand in the setting `backend`.
 const IN_MEMORY: &str = "in-memory";
 const FILESYSTEM: &str = "filesystem";
+const POSTGRES: &str = "postgres";
 
 /// Why a workload's storage entries cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +86,22 @@ pub(crate) enum Offer {
     InMemory,
     /// One directory for all workloads, chosen by the operator.
     Directory,
-    /// Memory by default, and directories of the workload's choice.
-    Choice(AllowedRoots),
+    /// Memory by default, and what else the workload chooses.
+    Choice(Choice),
+}
+
+/// What a workload may choose beside memory.
+#[derive(Debug, Default)]
+pub(crate) struct Choice {
+    pub(crate) roots: AllowedRoots,
+    /// Whether there is a database.
+    pub(crate) database: bool,
+}
+
+impl Choice {
+    fn backends(&self) -> &'static str {
+        if self.database { "`in-memory`, `filesystem` and `postgres`" } else { "`in-memory` and `filesystem`" }
+    }
 }
 
 impl Offer {
@@ -95,9 +110,9 @@ impl Offer {
         match self {
             Self::InMemory => false,
             Self::Directory => true,
-            Self::Choice(_) => entries
-                .into_iter()
-                .all(|entry| entry.config.get("backend").is_some_and(|backend| backend == FILESYSTEM)),
+            Self::Choice(_) => entries.into_iter().all(|entry| {
+                entry.config.get("backend").is_some_and(|backend| backend == FILESYSTEM || backend == POSTGRES)
+            }),
         }
     }
 }
@@ -109,6 +124,7 @@ pub(crate) enum Place {
     /// The plugin's own directory.
     OwnDirectory,
     Directory(PathBuf),
+    Database,
 }
 
 /// An entry, checked.
@@ -203,7 +219,7 @@ fn check_one(
     let known = |setting: &str| {
         let of_place = match place {
             Place::Directory(_) => setting == "root",
-            Place::Memory | Place::OwnDirectory => false,
+            Place::Memory | Place::OwnDirectory | Place::Database => false,
         };
         setting == "backend" || of_place || own_settings.contains(&setting)
     };
@@ -229,12 +245,13 @@ fn choose(interface: &WitInterface, description: &str, offer: &Offer) -> Result<
         (Offer::Directory, None | Some(FILESYSTEM)) => Ok(Place::OwnDirectory),
         (Offer::Directory, Some(other)) => unsupported(other, "`filesystem`"),
         (Offer::Choice(_), None | Some(IN_MEMORY)) => Ok(Place::Memory),
-        (Offer::Choice(roots), Some(FILESYSTEM)) => {
+        (Offer::Choice(choice), Some(FILESYSTEM)) => {
             let root = interface.config.get("root").ok_or_else(|| EntryError::MissingRoot { entry: entry() })?;
-            let dir = roots.resolve(root).map_err(|source| EntryError::Root { entry: entry(), source })?;
+            let dir = choice.roots.resolve(root).map_err(|source| EntryError::Root { entry: entry(), source })?;
             Ok(Place::Directory(dir))
         }
-        (Offer::Choice(_), Some(other)) => unsupported(other, "`in-memory` and `filesystem`"),
+        (Offer::Choice(choice), Some(POSTGRES)) if choice.database => Ok(Place::Database),
+        (Offer::Choice(choice), Some(other)) => unsupported(other, choice.backends()),
     }
 }
 
@@ -257,7 +274,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut roots = AllowedRoots::default();
         roots.allow(dir.path()).unwrap();
-        (dir, Offer::Choice(roots))
+        (dir, Offer::Choice(Choice { roots, database: false }))
     }
 
     #[test]
@@ -283,6 +300,10 @@ mod tests {
             "the entry `cache` of wasi:keyvalue asks for the backend `nats`, but this host supports `in-memory` and \
              `filesystem`"
         );
+        let database = Offer::Choice(Choice { database: true, ..Choice::default() });
+        let postgres = entry(None, &[("backend", "postgres")]);
+        assert!(matches!(check(&[postgres.clone()], &offer, &[]), Err(EntryError::UnsupportedBackend { .. })));
+        assert_eq!(check(&[postgres], &database, &[]).unwrap().get("any").unwrap().place, Place::Database);
         assert_eq!(
             message(&[entry(None, &[("backend", "filesystem")])]),
             "the entry of wasi:keyvalue asks for the backend `filesystem` and needs the setting `root`"

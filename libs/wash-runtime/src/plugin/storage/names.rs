@@ -81,6 +81,14 @@ pub(crate) fn decode(file_name: &OsStr) -> Option<Decoded> {
     (readable(&name).as_deref() == Some(text)).then_some(Decoded::Name(name))
 }
 
+/// A digest of two names together, which no other two share.
+#[cfg(feature = "wasmcloud-postgres")]
+pub(crate) fn digest_of_pair(outer: &str, inner: &str) -> [u8; blake3::OUT_LEN] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(outer.len() as u64).to_le_bytes()).update(outer.as_bytes()).update(inner.as_bytes());
+    *hasher.finalize().as_bytes()
+}
+
 /// A number that spreads names evenly and stays the same for ever: the order of pages of names.
 pub(crate) fn position(name: &str) -> u64 {
     first_eight(blake3::hash(name.as_bytes()).as_bytes())

@@ -1,14 +1,15 @@
-//! `wasi:blobstore` for guests, in memory or on a file system.
+//! `wasi:blobstore` for guests, in memory, on a file system, or in a database.
 //!
 //! A container belongs to a workload's namespace: its workloads share it, and no other namespace can reach it. Objects are
-//! written and read as streams, and never stand in memory as a whole unless that is where they are kept. There is no
-//! backend here that reaches over a network.
+//! written and read as streams, and never stand in memory as a whole unless that is where they are kept.
 
 mod backend;
 mod binding;
 mod filesystem;
 mod host;
 mod memory;
+#[cfg(feature = "wasmcloud-postgres")]
+mod postgres;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -24,11 +25,12 @@ use self::binding::{Binding, Bound, Host, view};
 use self::filesystem::FilesystemBackend;
 use self::memory::MemoryBackend;
 pub use super::storage::entries::EntryError;
-use super::storage::entries::{self, Entry, Offer, Place};
+use super::storage::entries::{self, Choice, Entry, Offer, Place};
 use super::storage::files;
-use super::storage::roots::AllowedRoots;
 pub use super::storage::roots::RootError;
 use super::storage::tenants::Tenants;
+#[cfg(feature = "wasmcloud-postgres")]
+use super::wasmcloud_postgres::Postgres;
 use super::{Attachment, HostPlugin};
 use crate::engine::workload::{UnresolvedWorkload, WorkloadItem};
 use crate::wit::{WitInterface, WitWorld};
@@ -45,7 +47,7 @@ const BELOW_ROOT: &str = ".wash-blobstore";
 ///
 /// | setting | meaning |
 /// |---|---|
-/// | `backend` | `in-memory` (the default) or `filesystem` |
+/// | `backend` | `in-memory` (the default), `filesystem`, or `postgres` where the host has [a database](Self::with_postgres) |
 /// | `root` | with `filesystem`: a directory below one that the host [allows](Self::with_directory) |
 /// | `container` | the container's name, where it differs from the one that the guest uses |
 /// | `max-object-size` | the most bytes that an object may have |
@@ -68,6 +70,8 @@ struct Inner {
     offer: Offer,
     memory: Arc<MemoryBackend>,
     own: Option<Arc<FilesystemBackend>>,
+    #[cfg(feature = "wasmcloud-postgres")]
+    postgres: Option<Postgres>,
     tenants: Tenants,
 }
 
@@ -79,7 +83,7 @@ impl Blobstore {
 
     /// Like [`Self::new`], with another limit for each namespace.
     pub fn with_max_bytes(max_bytes: u64) -> Self {
-        Self(Arc::new(Inner::new(Offer::Choice(AllowedRoots::default()), max_bytes, None)))
+        Self(Arc::new(Inner::new(Offer::Choice(Choice::default()), max_bytes, None)))
     }
 
     /// Lets workloads keep data in directories below this one, which is created if need be. May be called several times;
@@ -88,10 +92,21 @@ impl Blobstore {
     /// # Errors
     /// [`RootError::Io`] if the directory cannot be opened or created.
     pub fn with_directory(mut self, dir: impl AsRef<Path>) -> Result<Self, RootError> {
-        if let Some(Inner { offer: Offer::Choice(roots), .. }) = Arc::get_mut(&mut self.0) {
-            roots.allow(dir.as_ref())?;
+        if let Some(Inner { offer: Offer::Choice(choice), .. }) = Arc::get_mut(&mut self.0) {
+            choice.roots.allow(dir.as_ref())?;
         }
         Ok(self)
+    }
+
+    /// Lets workloads keep data in this database. The host does not start if it cannot be reached then.
+    #[cfg(feature = "wasmcloud-postgres")]
+    #[must_use]
+    pub fn with_postgres(mut self, postgres: &Postgres) -> Self {
+        if let Some(Inner { offer: Offer::Choice(choice), postgres: database, .. }) = Arc::get_mut(&mut self.0) {
+            choice.database = true;
+            *database = Some(postgres.clone());
+        }
+        self
     }
 }
 
@@ -134,7 +149,32 @@ impl FilesystemBlobstore {
 
 impl Inner {
     fn new(offer: Offer, max_bytes: u64, own: Option<Arc<FilesystemBackend>>) -> Self {
-        Self { offer, memory: Arc::new(MemoryBackend::new(max_bytes)), own, tenants: Tenants::default() }
+        Self {
+            offer,
+            memory: Arc::new(MemoryBackend::new(max_bytes)),
+            own,
+            #[cfg(feature = "wasmcloud-postgres")]
+            postgres: None,
+            tenants: Tenants::default(),
+        }
+    }
+
+    /// Makes the database ready, if there is one.
+    async fn start(&self) -> anyhow::Result<()> {
+        #[cfg(feature = "wasmcloud-postgres")]
+        if let Some(postgres) = &self.postgres {
+            postgres.prepare().await?;
+        }
+        Ok(())
+    }
+
+    /// The database's backend; memory's where there is none, which no entry gets to see.
+    fn database(&self) -> Arc<dyn Backend> {
+        #[cfg(feature = "wasmcloud-postgres")]
+        if let Some(postgres) = &self.postgres {
+            return Arc::new(postgres::PostgresBackend(postgres.clone()));
+        }
+        self.memory.clone()
     }
 
     /// Checks entries and opens their backends. It blocks.
@@ -143,6 +183,7 @@ impl Inner {
         let entries = checked.try_map(|entry| {
             let backend: Arc<dyn Backend> = match (&entry.place, &self.own) {
                 (Place::Directory(root), _) => Arc::new(FilesystemBackend::open(root.join(BELOW_ROOT))?),
+                (Place::Database, _) => self.database(),
                 (Place::OwnDirectory, Some(own)) => own.clone(),
                 (Place::OwnDirectory | Place::Memory, _) => self.memory.clone(),
             };
@@ -229,6 +270,10 @@ macro_rules! host_plugin {
 
             fn attachment(&self, interfaces: &HashSet<WitInterface>) -> Attachment {
                 if self.0.offer.outlives_binding(interfaces) { Attachment::Restorable } else { Attachment::Keeps }
+            }
+
+            async fn start(&self) -> anyhow::Result<()> {
+                self.0.start().await
             }
 
             async fn on_workload_bind(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,10 +17,35 @@ use super::memory::MemoryBackend;
 /// Tells a copy of this program where to do a child's part.
 const CHILD_DIR: &str = "BLOBSTORE_TEST_DIR";
 
-fn both() -> (tempfile::TempDir, Vec<Arc<dyn Backend>>) {
+/// Where backends keep their data, for as long as this lives.
+struct Ground {
+    dir: tempfile::TempDir,
+    #[cfg(feature = "wasmcloud-postgres")]
+    _server: washlib_test::Postgres,
+}
+
+async fn all() -> (Ground, Vec<Arc<dyn Backend>>) {
     let dir = tempfile::tempdir().unwrap();
     let filesystem = FilesystemBackend::open(dir.path().join("store")).unwrap();
-    (dir, vec![Arc::new(MemoryBackend::new(64 << 20)), Arc::new(filesystem)])
+    #[cfg_attr(not(feature = "wasmcloud-postgres"), expect(unused_mut, reason = "there is one backend less"))]
+    let mut backends: Vec<Arc<dyn Backend>> = vec![Arc::new(MemoryBackend::new(64 << 20)), Arc::new(filesystem)];
+    #[cfg(feature = "wasmcloud-postgres")]
+    let server = washlib_test::Postgres::start();
+    #[cfg(feature = "wasmcloud-postgres")]
+    backends.push(Arc::new(database(&server.url()).await));
+    let ground = Ground {
+        dir,
+        #[cfg(feature = "wasmcloud-postgres")]
+        _server: server,
+    };
+    (ground, backends)
+}
+
+#[cfg(feature = "wasmcloud-postgres")]
+async fn database(url: &str) -> super::postgres::PostgresBackend {
+    let postgres = crate::plugin::wasmcloud_postgres::Postgres::new(url).unwrap();
+    postgres.prepare().await.unwrap();
+    super::postgres::PostgresBackend(postgres)
 }
 
 async fn put(store: &dyn Containers, container: &str, object: &str, chunks: &[&[u8]]) -> Result<(), BlobError> {
@@ -67,7 +92,7 @@ async fn names_may_be_anything() {
         &longer,
         &emoji,
     ];
-    let (dir, backends) = both();
+    let (ground, backends) = all().await;
     for backend in backends {
         let store = backend.containers("team");
         for container in ["../x", &long] {
@@ -89,13 +114,14 @@ async fn names_may_be_anything() {
         assert_eq!(names(&*store, "../x").await, Vec::<String>::new());
         assert_eq!(names(&*store, &long).await.len(), objects.len());
     }
-    let around: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let around: Vec<_> =
+        std::fs::read_dir(ground.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(around, ["store"], "nothing may stand outside of the store");
 }
 
 #[tokio::test]
 async fn containers_come_and_go() {
-    let (_dir, backends) = both();
+    let (_ground, backends) = all().await;
     for backend in backends {
         let store = backend.containers("team");
         assert_eq!(store.created_at("x").await.unwrap(), None);
@@ -137,7 +163,7 @@ async fn a_deletion_that_ended_half_way_leaves_an_empty_container() {
 
 #[tokio::test]
 async fn ranges_are_inclusive_and_end_with_the_object() {
-    let (_dir, backends) = both();
+    let (_ground, backends) = all().await;
     let long = "k".repeat(1000);
     for backend in backends {
         let store = backend.containers("team");
@@ -166,7 +192,7 @@ async fn ranges_are_inclusive_and_end_with_the_object() {
 
 #[tokio::test]
 async fn a_reader_keeps_what_it_began_to_read() {
-    let (_dir, backends) = both();
+    let (_ground, backends) = all().await;
     for backend in backends {
         let store = backend.containers("team");
         store.create("x").await.unwrap();
@@ -208,7 +234,7 @@ async fn what_is_not_committed_leaves_no_trace() {
 
 #[tokio::test]
 async fn objects_are_copied_between_stores() {
-    let (_dir, backends) = both();
+    let (_ground, backends) = all().await;
     for source in &backends {
         for target in &backends {
             let from = source.containers("from");
@@ -230,11 +256,20 @@ async fn objects_are_copied_between_stores() {
     }
 }
 
+/// The store of a child, in a directory or in a database.
+async fn child_store() -> Arc<dyn Containers> {
+    let place = env::var(CHILD_DIR).expect("only as a child");
+    #[cfg(feature = "wasmcloud-postgres")]
+    if place.starts_with("postgres://") {
+        return database(&place).await.containers("team");
+    }
+    FilesystemBackend::open(PathBuf::from(place)).unwrap().containers("team")
+}
+
 #[tokio::test]
 #[ignore = "a part of a_killed_writer_leaves_old_or_new_objects"]
 async fn child_writes() {
-    let dir = PathBuf::from(env::var_os(CHILD_DIR).expect("only as a child"));
-    let store = FilesystemBackend::open(dir).unwrap().containers("team");
+    let store = child_store().await;
     let long = "k".repeat(1000);
     for round in 0_u64.. {
         let chunk = vec![round.to_le_bytes()[0]; 300_000];
@@ -255,24 +290,89 @@ async fn check_written(store: &dyn Containers) {
     }
 }
 
+/// A child that has written for a while. Its output is kept open, so that it is killed at whatever it does then.
+fn writing_child(place: &std::ffi::OsStr) -> (Child, BufReader<ChildStdout>) {
+    let test = "plugin::wasi_blobstore::tests::child_writes";
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env(CHILD_DIR, place)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("written") {
+        assert_ne!(output.read_line(&mut line).unwrap(), 0, "the child should go on");
+    }
+    (child, output)
+}
+
+#[cfg(feature = "wasmcloud-postgres")]
+#[tokio::test]
+async fn a_host_that_dies_leaves_whole_objects_and_little_else_in_a_database() {
+    let server = washlib_test::Postgres::start();
+    let store = database(&server.url()).await.containers("team");
+    store.create("x").await.unwrap();
+    for _ in 0..3 {
+        let (mut child, _output) = writing_child(server.url().as_ref());
+        check_written(&*store).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        check_written(&*store).await;
+    }
+    // What the children left unfinished, and what objects have lost, is waiting to be removed; the rest is content.
+    let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let orphans = "select count(*) from wash.blob_chunk where content not in (select content from wash.blob_loose)
+        and content not in (select content from wash.blob_object)";
+    assert_eq!(client.query_one(orphans, &[]).await.unwrap().get::<_, i64>(0), 0);
+    let unfinished = store.begin().await.unwrap().write(Bytes::from(vec![1; 700_000])).await.unwrap();
+    drop(unfinished);
+    // A host that looks for it removes what nobody needs any more.
+    client.execute("update wash.blob_loose set until = now() - interval '1 second'", &[]).await.unwrap();
+    super::postgres::sweep(&database(&server.url()).await.0).await.unwrap();
+    let left = "select count(*) from wash.blob_chunk where content not in (select content from wash.blob_object)";
+    assert_eq!(client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
+    check_written(&*store).await;
+}
+
+#[cfg(feature = "wasmcloud-postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hosts_that_write_the_same_object_lose_no_content() {
+    let server = washlib_test::Postgres::start();
+    let store = database(&server.url()).await.containers("team");
+    store.create("x").await.unwrap();
+    let mut tasks = Vec::new();
+    for number in 0..4_u8 {
+        let store = database(&server.url()).await.containers("team");
+        tasks.push(tokio::spawn(async move {
+            for round in 0..10 {
+                put(&*store, "x", "same", &[&[number; 1000]]).await.unwrap();
+                if round % 4 == 0 {
+                    store.delete_objects("x", vec!["same".to_string()]).await.unwrap();
+                }
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let count = async |what: &str| client.query_one(what, &[]).await.unwrap().get::<_, i64>(0);
+    assert_eq!(count("select count(*) from wash.blob_chunk").await, 40);
+    // Each content is the object's or waits to be removed.
+    let objects = count("select count(*) from wash.blob_object").await;
+    assert_eq!(count("select count(*) from wash.blob_loose").await + objects, 40);
+}
+
 #[tokio::test]
 async fn a_killed_writer_leaves_old_or_new_objects() {
     let dir = tempfile::tempdir().unwrap();
     let store = FilesystemBackend::open(dir.path().to_path_buf()).unwrap().containers("team");
     store.create("x").await.unwrap();
     for _ in 0..8 {
-        let test = "plugin::wasi_blobstore::tests::child_writes";
-        let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", test, "--ignored", "--nocapture"])
-            .env(CHILD_DIR, dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("written") {
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "the child should go on");
-        }
+        let (mut child, _output) = writing_child(dir.path().as_ref());
         for _ in 0..20 {
             check_written(&*store).await;
         }

@@ -18,10 +18,35 @@ const CHILD_DIR: &str = "KEYVALUE_TEST_DIR";
 
 const UNSIGNED: std::ops::RangeInclusive<i128> = 0..=u64::MAX as i128;
 
-fn both() -> (tempfile::TempDir, Vec<Arc<dyn Backend>>) {
+/// Where backends keep their data, for as long as this lives.
+struct Ground {
+    dir: tempfile::TempDir,
+    #[cfg(feature = "wasmcloud-postgres")]
+    _server: washlib_test::Postgres,
+}
+
+async fn all() -> (Ground, Vec<Arc<dyn Backend>>) {
     let dir = tempfile::tempdir().unwrap();
     let filesystem = FilesystemBackend::open(dir.path().join("store")).unwrap();
-    (dir, vec![Arc::new(MemoryBackend::new(64 << 20)), Arc::new(filesystem)])
+    #[cfg_attr(not(feature = "wasmcloud-postgres"), expect(unused_mut, reason = "there is one backend less"))]
+    let mut backends: Vec<Arc<dyn Backend>> = vec![Arc::new(MemoryBackend::new(64 << 20)), Arc::new(filesystem)];
+    #[cfg(feature = "wasmcloud-postgres")]
+    let server = washlib_test::Postgres::start();
+    #[cfg(feature = "wasmcloud-postgres")]
+    backends.push(Arc::new(database(&server.url()).await));
+    let ground = Ground {
+        dir,
+        #[cfg(feature = "wasmcloud-postgres")]
+        _server: server,
+    };
+    (ground, backends)
+}
+
+#[cfg(feature = "wasmcloud-postgres")]
+async fn database(url: &str) -> super::postgres::PostgresBackend {
+    let postgres = crate::plugin::wasmcloud_postgres::Postgres::new(url).unwrap();
+    postgres.prepare().await.unwrap();
+    super::postgres::PostgresBackend(postgres)
 }
 
 async fn text(bucket: &dyn Bucket, key: &str) -> Option<String> {
@@ -68,7 +93,7 @@ async fn keys_may_be_anything() {
         &longer,
         &emoji,
     ];
-    let (dir, backends) = both();
+    let (ground, backends) = all().await;
     for backend in backends {
         let bucket = backend.bucket("team", "../bucket").unwrap();
         assert_eq!(all_keys(&*bucket).await, Vec::<String>::new());
@@ -87,13 +112,14 @@ async fn keys_may_be_anything() {
         assert!(!bucket.exists("..").await.unwrap() && bucket.exists("A").await.unwrap());
         assert_eq!(all_keys(&*bucket).await.len(), keys.len() - 5);
     }
-    let around: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let around: Vec<_> =
+        std::fs::read_dir(ground.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(around, ["store"], "nothing may stand outside of the store");
 }
 
 #[tokio::test]
 async fn buckets_and_namespaces_are_apart() {
-    let (_dir, backends) = both();
+    let (_ground, backends) = all().await;
     for backend in backends {
         backend.bucket("a", "x").unwrap().set("key", Bytes::from_static(b"1")).await.unwrap();
         for (namespace, name) in [("b", "x"), ("a", "y"), ("a", "X"), ("A", "x"), ("", "a/x"), ("a/x", ""), (".", "a")]
@@ -107,7 +133,7 @@ async fn buckets_and_namespaces_are_apart() {
 
 #[tokio::test]
 async fn pages_hold_every_key_once_whatever_changes_meanwhile() {
-    let (_dir, backends) = both();
+    let (_ground, backends) = all().await;
     for backend in backends {
         let bucket = backend.bucket("team", "many").unwrap();
         let stay: BTreeSet<String> = (0..960).map(|index| format!("stay-{index}")).collect();
@@ -133,7 +159,7 @@ async fn pages_hold_every_key_once_whatever_changes_meanwhile() {
 
 #[tokio::test]
 async fn long_keys_make_short_pages() {
-    let (_dir, backends) = both();
+    let (_ground, backends) = all().await;
     for backend in backends {
         let bucket = backend.bucket("team", "long").unwrap();
         let pad = "k".repeat(64 << 10);
@@ -147,7 +173,7 @@ async fn long_keys_make_short_pages() {
 
 #[tokio::test]
 async fn increments_stay_in_range() {
-    let (_dir, backends) = both();
+    let (_ground, backends) = all().await;
     for backend in backends {
         let bucket = backend.bucket("team", "numbers").unwrap();
         assert_eq!(bucket.increment("n", 5, UNSIGNED).await.unwrap(), 5);
@@ -166,7 +192,7 @@ async fn increments_stay_in_range() {
 
 #[tokio::test]
 async fn a_swap_sees_every_write() {
-    let (_dir, backends) = both();
+    let (_ground, backends) = all().await;
     for backend in backends {
         let bucket = backend.bucket("team", "swap").unwrap();
         let swap =
@@ -186,7 +212,7 @@ async fn a_swap_sees_every_write() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn increments_of_many_tasks_add_up() {
-    let (_dir, backends) = both();
+    let (_ground, backends) = all().await;
     for backend in backends {
         let tasks: Vec<_> = (0..8)
             .map(|_| {
@@ -278,15 +304,20 @@ impl Drop for Part {
     }
 }
 
-fn child_bucket() -> Arc<dyn Bucket> {
-    let dir = PathBuf::from(env::var_os(CHILD_DIR).expect("only as a child"));
-    FilesystemBackend::open(dir).unwrap().bucket("team", "shared").unwrap()
+/// The bucket of a child, in a directory or in a database.
+async fn child_bucket() -> Arc<dyn Bucket> {
+    let place = env::var(CHILD_DIR).expect("only as a child");
+    #[cfg(feature = "wasmcloud-postgres")]
+    if place.starts_with("postgres://") {
+        return database(&place).await.bucket("team", "shared").unwrap();
+    }
+    FilesystemBackend::open(PathBuf::from(place)).unwrap().bucket("team", "shared").unwrap()
 }
 
 #[tokio::test]
 #[ignore = "a part of increments_of_two_processes_add_up"]
 async fn child_increments() {
-    let bucket = child_bucket();
+    let bucket = child_bucket().await;
     for _ in 0..100 {
         bucket.increment("n", 1, UNSIGNED).await.unwrap();
     }
@@ -317,7 +348,7 @@ const WHOLE: usize = 1 << 20;
 #[tokio::test]
 #[ignore = "a part of a_killed_writer_leaves_old_or_new_values"]
 async fn child_writes() {
-    let bucket = child_bucket();
+    let bucket = child_bucket().await;
     let long = "k".repeat(1000);
     for round in 0.. {
         for key in ["a", "b", &long] {
@@ -361,4 +392,96 @@ async fn a_killed_writer_leaves_old_or_new_values() {
         // Locks went with the process.
         bucket.increment("rounds", 0, UNSIGNED).await.unwrap();
     }
+}
+
+#[cfg(feature = "wasmcloud-postgres")]
+#[tokio::test]
+async fn hosts_that_share_a_database_disturb_neither_each_other_nor_when_they_die() {
+    let server = washlib_test::Postgres::start();
+    let bucket = database(&server.url()).await.bucket("team", "shared").unwrap();
+    let url = PathBuf::from(server.url());
+    let mut parts: Vec<Part> = (0..2).map(|_| Part::start("child_increments", &url)).collect();
+    for _ in 0..100 {
+        bucket.increment("n", 1, UNSIGNED).await.unwrap();
+    }
+    for part in &mut parts {
+        part.until("incremented", 1);
+    }
+    assert_eq!(text(&*bucket, "n").await.as_deref(), Some("300"));
+    bucket.delete("n").await.unwrap();
+    for _ in 0..3 {
+        let mut part = Part::start("child_writes", &url);
+        let _output = part.until("written", 1);
+        check_written(&*bucket).await;
+        drop(part);
+        check_written(&*bucket).await;
+        // No lock is left.
+        bucket.increment("rounds", 0, UNSIGNED).await.unwrap();
+    }
+}
+
+#[cfg(feature = "wasmcloud-postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn batches_of_many_hosts_are_whole_and_do_not_wait_for_each_other() {
+    let server = washlib_test::Postgres::start();
+    let keys: Vec<String> = (0..50).map(|index| format!("key-{index}")).collect();
+    let mut tasks = Vec::new();
+    for number in 0..4 {
+        let bucket = database(&server.url()).await.bucket("team", "batches").unwrap();
+        let mut keys = keys.clone();
+        tasks.push(tokio::spawn(async move {
+            for round in 0..10 {
+                keys.rotate_left(7 * number + 1);
+                if (round + number) % 3 == 0 {
+                    bucket.delete_many(keys.clone()).await.unwrap();
+                } else {
+                    // Twice the same key: the last one counts.
+                    let value = Bytes::from(format!("{number}-{round}"));
+                    let pairs = keys.iter().map(|key| (key.clone(), value.clone()));
+                    let first = (keys[0].clone(), Bytes::from("overwritten"));
+                    bucket.set_many([first].into_iter().chain(pairs).collect()).await.unwrap();
+                }
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let bucket = database(&server.url()).await.bucket("team", "batches").unwrap();
+    let mut values = BTreeSet::new();
+    for key in &keys {
+        values.insert(text(&*bucket, key).await);
+    }
+    assert_eq!(values.len(), 1, "the last batch is whole: {values:?}");
+}
+
+#[cfg(feature = "wasmcloud-postgres")]
+#[tokio::test]
+async fn data_and_operations_survive_a_server_that_crashes() {
+    let mut server = washlib_test::Postgres::start();
+    let backend = database(&server.url()).await;
+    let bucket = backend.bucket("team", "x").unwrap();
+    bucket.set("key", Bytes::from("value")).await.unwrap();
+    server.kill();
+    assert!(matches!(bucket.get("key").await, Err(BucketError::Io(_))));
+    server.start_again();
+    assert_eq!(text(&*bucket, "key").await.as_deref(), Some("value"));
+    bucket.set("key", Bytes::from("next")).await.unwrap();
+    assert_eq!(bucket.increment("n", 1, UNSIGNED).await.unwrap(), 1);
+    // Connections that waited while the server was away are found out one after the other.
+    server.kill();
+    server.start_again();
+    assert_eq!(text(&*bucket, "key").await.as_deref(), Some("next"));
+}
+
+#[cfg(feature = "wasmcloud-postgres")]
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_with_its_address_and_without_secrets() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("postgres://me:opensesame@127.0.0.1:{port}/store");
+    let postgres = crate::plugin::wasmcloud_postgres::Postgres::new(&url).unwrap();
+    let err = anyhow::Error::new(postgres.prepare().await.unwrap_err());
+    let message = format!("{err:#} {postgres:?} {err:?}");
+    assert!(message.contains(&format!("cannot connect to the database at 127.0.0.1:{port}/store")), "{message}");
+    assert!(!message.contains("opensesame"), "{message}");
 }

@@ -67,7 +67,7 @@ pub(super) fn to_guest(message: Message) -> types::BrokerMessage {
 }
 
 /// All that a guest learns is one text.
-fn with_causes(err: &dyn Error) -> String {
+pub(super) fn with_causes(err: &dyn Error) -> String {
     let mut text = err.to_string();
     let mut cause = err.source();
     while let Some(err) = cause {

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
+use wasmtime::Store;
+use wasmtime::component::Instance;
 
 use super::bindings::MessagingIndices;
-use super::broker::{Broker, RequestError, Route, Subscription};
+use super::broker::{Broker, Message, RequestError, Route, Subscription};
 use super::consumer::to_guest;
 use super::queue::{Deliveries, Delivery};
 use super::settings::SubscriptionSettings;
+use crate::engine::Ctx;
 use crate::engine::workload::{CallError, WorkloadHandle};
 use crate::plugin::guest_text::printable;
 use crate::plugin::token_bucket::TokenBucket;
@@ -28,7 +31,34 @@ pub(super) struct Receiver {
     pub(super) workload: WorkloadHandle,
     pub(super) workload_name: String,
     pub(super) component_id: String,
-    pub(super) handler: MessagingIndices,
+    pub(super) handler: Handler,
+}
+
+/// What the component exports.
+#[derive(Clone)]
+pub(super) enum Handler {
+    Plain(MessagingIndices),
+    #[cfg(feature = "wasip3")]
+    Concurrent(super::concurrent::MessagingIndices),
+}
+
+impl Handler {
+    /// Hands the message over. The inner error is the guest's.
+    async fn call(
+        &self,
+        store: &mut Store<Ctx>,
+        instance: &Instance,
+        message: Message,
+    ) -> wasmtime::Result<Result<(), String>> {
+        match self {
+            Self::Plain(handler) => {
+                let guest = handler.load(&mut *store, instance)?;
+                guest.wasmcloud_messaging_handler().call_handle_message(store, &to_guest(message)).await
+            }
+            #[cfg(feature = "wasip3")]
+            Self::Concurrent(handler) => super::concurrent::handle(handler, store, instance, message).await,
+        }
+    }
 }
 
 /// A subscription in operation. Dropping it ends it; messages that are being handled go on.
@@ -113,13 +143,9 @@ impl Dispatch {
             CallError::Stopped => Failure::Stopped,
             err => Failure::Ended(wasmtime::Error::new(err)),
         })?;
-        let message = to_guest(delivery.message.clone());
-        let handled = invocation
-            .run(async |store, instance| {
-                let guest = receiver.handler.load(&mut *store, instance)?;
-                guest.wasmcloud_messaging_handler().call_handle_message(store, &message).await
-            })
-            .await;
+        let message = delivery.message.clone();
+        let handled =
+            invocation.run(async |store, instance| receiver.handler.call(store, instance, message).await).await;
         match handled {
             Ok(Ok(())) => Ok(()),
             Ok(Err(text)) => Err(Failure::Reported(text)),

@@ -10,15 +10,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use async_trait::async_trait;
+use wasmtime::component::InstancePre;
 
 use self::broker::{Broker, Limits};
-use self::dispatch::{Dispatcher, Receiver};
+use self::dispatch::{Dispatcher, Handler, Receiver};
 use self::settings::{ConsumerGroup, SubscriptionSettings};
 use super::{Attachment, HostPlugin, wasmtime_error};
+use crate::engine::Ctx;
 use crate::engine::workload::{ResolvedWorkload, UnresolvedWorkload, WorkloadItem};
 use crate::wit::{WitInterface, WitWorld};
 
 mod broker;
+#[cfg(feature = "wasip3")]
+mod concurrent;
 mod consumer;
 mod dispatch;
 mod inbox;
@@ -122,11 +126,14 @@ impl HostPlugin for InMemoryMessaging {
     }
 
     fn world(&self) -> WitWorld {
-        let interfaces = |text: &str| text.parse().into_iter().collect();
-        WitWorld {
-            exports: interfaces("wasmcloud:messaging/consumer,types@0.2.0"),
-            imports: interfaces("wasmcloud:messaging/handler@0.2.0"),
-        }
+        let versions = if cfg!(feature = "wasip3") { &["0.2.0", "0.3.0"][..] } else { &["0.2.0"] };
+        let interfaces = |names: &str| {
+            versions
+                .iter()
+                .filter_map(|version| format!("wasmcloud:messaging/{names}@{version}").parse().ok())
+                .collect()
+        };
+        WitWorld { exports: interfaces("consumer,types"), imports: interfaces("handler") }
     }
 
     fn attachment(&self, interfaces: &HashSet<WitInterface>) -> Attachment {
@@ -166,9 +173,14 @@ impl HostPlugin for InMemoryMessaging {
         _interfaces: HashSet<WitInterface>,
     ) -> anyhow::Result<()> {
         let world = item.world();
-        if world.imports.iter().any(|import| is_messaging(import, "consumer")) {
+        for import in world.imports.iter().filter(|import| is_messaging(import, "consumer")) {
             item.set_binding(consumer::Sender(Arc::clone(&self.broker)));
-            consumer::add_to_linker(item.linker()).map_err(wasmtime_error)?;
+            match import.version.as_ref().map(|version| version.minor) {
+                #[cfg(feature = "wasip3")]
+                Some(3) => concurrent::add_to_linker(item.linker()),
+                _ => consumer::add_to_linker(item.linker()),
+            }
+            .map_err(wasmtime_error)?;
         }
         if exports_handler(&world)
             && let Some(bound) = self.workloads().get_mut(item.workload_id())
@@ -187,7 +199,7 @@ impl HostPlugin for InMemoryMessaging {
         let linked = workload.linked();
         let item = linked.position(component_id).and_then(|index| linked.items.get(index));
         let item = item.with_context(|| format!("the workload has no component `{component_id}`"))?;
-        let handler = bindings::MessagingIndices::new(&item.pre)
+        let handler = handler(&item.pre)
             .map_err(wasmtime_error)
             .with_context(|| format!("component `{component_id}` exports another wasmcloud:messaging/handler"))?;
         for settings in &bound.subscriptions {
@@ -228,6 +240,15 @@ impl HostPlugin for InMemoryMessaging {
         drop(workloads);
         Ok(())
     }
+}
+
+/// A component that exports both handlers gets its messages by the newer one.
+fn handler(component: &InstancePre<Ctx>) -> wasmtime::Result<Handler> {
+    #[cfg(feature = "wasip3")]
+    if let Ok(handler) = concurrent::MessagingIndices::new(component) {
+        return Ok(Handler::Concurrent(handler));
+    }
+    bindings::MessagingIndices::new(component).map(Handler::Plain)
 }
 
 fn exports_handler(world: &WitWorld) -> bool {
