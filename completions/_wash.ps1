@@ -108,6 +108,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
         }
         'wash;host;run' {
             [CompletionResult]::new('--invoke', '--invoke', [CompletionResultType]::ParameterName, 'Call one function, print its result, and end: `iface#func(args)`, with arguments as WAVE writes values')
+            [CompletionResult]::new('--pull-policy', '--pull-policy', [CompletionResultType]::ParameterName, 'When a registry is asked what an image is; by default if the cache does not know it')
             [CompletionResult]::new('--http-addr', '--http-addr', [CompletionResultType]::ParameterName, 'Where to serve HTTP; port 0 takes any free port')
             [CompletionResult]::new('--tls-cert-path', '--tls-cert-path', [CompletionResultType]::ParameterName, 'Serve HTTPS with this certificate chain (PEM); it is read again when it changes')
             [CompletionResult]::new('--tls-key-path', '--tls-key-path', [CompletionResultType]::ParameterName, 'The private key of the certificate (PEM)')
@@ -125,8 +126,9 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long a request may take, such as 500ms or 30s')
             [CompletionResult]::new('--allow-host-path', '--allow-host-path', [CompletionResultType]::ParameterName, 'Let documents use this directory and what is below it (`hostPath` volumes, `root` of a backend)')
             [CompletionResult]::new('--image', '--image', [CompletionResultType]::ParameterName, 'Take a file for an image that documents name')
-            [CompletionResult]::new('--keyvalue', '--keyvalue', [CompletionResultType]::ParameterName, 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`')
-            [CompletionResult]::new('--blobstore', '--blobstore', [CompletionResultType]::ParameterName, 'Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`')
+            [CompletionResult]::new('--keyvalue', '--keyvalue', [CompletionResultType]::ParameterName, 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`')
+            [CompletionResult]::new('--blobstore', '--blobstore', [CompletionResultType]::ParameterName, 'Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`')
+            [CompletionResult]::new('--postgres-url', '--postgres-url', [CompletionResultType]::ParameterName, 'A PostgreSQL database for data: `postgres://user:password@host/database`')
             [CompletionResult]::new('--host-name', '--host-name', [CompletionResultType]::ParameterName, 'A name for people')
             [CompletionResult]::new('--friendly-name', '--friendly-name', [CompletionResultType]::ParameterName, 'A name for people')
             [CompletionResult]::new('--max-instances', '--max-instances', [CompletionResultType]::ParameterName, 'How many instances may live at once')

@@ -101,6 +101,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;host;run'= {
             cand --invoke 'Call one function, print its result, and end: `iface#func(args)`, with arguments as WAVE writes values'
+            cand --pull-policy 'When a registry is asked what an image is; by default if the cache does not know it'
             cand --http-addr 'Where to serve HTTP; port 0 takes any free port'
             cand --tls-cert-path 'Serve HTTPS with this certificate chain (PEM); it is read again when it changes'
             cand --tls-key-path 'The private key of the certificate (PEM)'
@@ -118,8 +119,9 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand --request-timeout 'How long a request may take, such as 500ms or 30s'
             cand --allow-host-path 'Let documents use this directory and what is below it (`hostPath` volumes, `root` of a backend)'
             cand --image 'Take a file for an image that documents name'
-            cand --keyvalue 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`'
-            cand --blobstore 'Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`'
+            cand --keyvalue 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`'
+            cand --blobstore 'Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`'
+            cand --postgres-url 'A PostgreSQL database for data: `postgres://user:password@host/database`'
             cand --host-name 'A name for people'
             cand --friendly-name 'A name for people'
             cand --max-instances 'How many instances may live at once'

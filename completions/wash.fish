@@ -111,6 +111,9 @@ complete -c wash -n "__fish_wash_using_subcommand host; and not __fish_seen_subc
 complete -c wash -n "__fish_wash_using_subcommand host; and not __fish_seen_subcommand_from run cache help" -f -a "cache" -d 'Look after the compiled code that hosts keep'
 complete -c wash -n "__fish_wash_using_subcommand host; and not __fish_seen_subcommand_from run cache help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l invoke -d 'Call one function, print its result, and end: `iface#func(args)`, with arguments as WAVE writes values' -r
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l pull-policy -d 'When a registry is asked what an image is; by default if the cache does not know it' -r -f -a "always\t'Each time'
+if-not-present\t'If the cache does not know the image'
+never\t'Not at all: the image has to be in the cache'"
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l http-addr -d 'Where to serve HTTP; port 0 takes any free port' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l tls-cert-path -d 'Serve HTTPS with this certificate chain (PEM); it is read again when it changes' -r -F
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l tls-key-path -d 'The private key of the certificate (PEM)' -r -F
@@ -128,8 +131,9 @@ complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcomma
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l request-timeout -d 'How long a request may take, such as 500ms or 30s' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l allow-host-path -d 'Let documents use this directory and what is below it (`hostPath` volumes, `root` of a backend)' -r -F
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l image -d 'Take a file for an image that documents name' -r
-complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l keyvalue -d 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`' -r
-complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l blobstore -d 'Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory` or `filesystem:DIR`' -r
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l keyvalue -d 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`' -r
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l blobstore -d 'Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`' -r
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l postgres-url -d 'A PostgreSQL database for data: `postgres://user:password@host/database`' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l host-name -l friendly-name -d 'A name for people' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l max-instances -d 'How many instances may live at once' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l drain-timeout -d 'How long requests in flight may take to finish when the host stops' -r
