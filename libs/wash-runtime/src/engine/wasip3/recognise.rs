@@ -17,7 +17,7 @@ pub(super) fn is_wasip3(bytes: &[u8]) -> bool {
             // What is nested has names of its own, which do not count.
             Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
                 let length = unchecked_range.end.saturating_sub(unchecked_range.start);
-                let Some(after) = usize::try_from(length).ok().and_then(|length| rest.get(length..)) else {
+                let Some(after) = rest.get(length..) else {
                     return false;
                 };
                 rest = after;

@@ -302,7 +302,10 @@ mod tests {
         );
         let database = Offer::Choice(Choice { database: true, ..Choice::default() });
         let postgres = entry(None, &[("backend", "postgres")]);
-        assert!(matches!(check(&[postgres.clone()], &offer, &[]), Err(EntryError::UnsupportedBackend { .. })));
+        assert!(matches!(
+            check(std::slice::from_ref(&postgres), &offer, &[]),
+            Err(EntryError::UnsupportedBackend { .. })
+        ));
         assert_eq!(check(&[postgres], &database, &[]).unwrap().get("any").unwrap().place, Place::Database);
         assert_eq!(
             message(&[entry(None, &[("backend", "filesystem")])]),
