@@ -63,10 +63,10 @@ fn a_reference_is_pulled_once_and_answers_without_its_registry_too() {
         assert_eq!(server.get("/").body, HELLO, "{policy}");
         server.stop();
     }
-    let run = |policy| sandbox.run("wash-host", &["run", &reference, "--http-addr", ANY, "--pull-policy", policy]);
+    let run = |policy| sandbox.run("wash-host", ["run", &reference, "--http-addr", ANY, "--pull-policy", policy]);
     run("always").assert_code(1).assert_stderr_has("cannot pull");
     let other = reference.replace("hello", "other");
-    let output = sandbox.run("wash-host", &["run", &other, "--http-addr", ANY, "--pull-policy", "never"]);
+    let output = sandbox.run("wash-host", ["run", &other, "--http-addr", ANY, "--pull-policy", "never"]);
     output.assert_code(1).assert_stderr_has("is not in the cache, and it is never to be pulled");
 }
 
@@ -94,7 +94,7 @@ fn what_is_not_signed_as_configured_is_not_run() {
     sandbox.write("acme.pub", key.public().to_pem());
     sandbox.write(".wash/config.yaml", "oci: { verification: [{ scope: '', keys: [acme.pub] }] }");
     let run =
-        || sandbox.run("wash-host", &["run", &reference.to_string(), "--http-addr", ANY, "--pull-policy", "always"]);
+        || sandbox.run("wash-host", ["run", &reference.to_string(), "--http-addr", ANY, "--pull-policy", "always"]);
     run().assert_code(1).assert_stderr_has("must not be used");
 
     let client = Client::new(Settings::default()).unwrap();
@@ -113,7 +113,7 @@ fn what_is_not_signed_as_configured_is_not_run() {
     // A document is no way around it.
     sandbox.write("w.yaml", document(&reference.to_string(), "imagePullPolicy: Always"));
     sandbox
-        .run("wash-host", &["run", "w.yaml", "--http-addr", ANY])
+        .run("wash-host", ["run", "w.yaml", "--http-addr", ANY])
         .assert_code(1)
         .assert_stderr_has("must not be used");
 }
@@ -134,7 +134,7 @@ fn documents_name_images_with_the_credentials_of_a_secret() {
     registry.set_quirks([Quirk::Tokens(Tokens::for_user("ada", "opensesame"))]);
     let sandbox = Sandbox::new();
     sandbox.write("w.yaml", document(&reference, "imagePullSecret: {name: acme}"));
-    let output = sandbox.run("wash-host", &["run", "w.yaml", "--http-addr", ANY]).assert_code(1);
+    let output = sandbox.run("wash-host", ["run", "w.yaml", "--http-addr", ANY]).assert_code(1);
     assert!(output.stderr.contains("cannot pull"), "{}", output.stderr);
     let auths = json!({ "auths": { registry.host(): { "username": "ada", "password": "opensesame" } } }).to_string();
     let secret = json!({
@@ -167,7 +167,7 @@ fn a_core_module_is_no_component() {
     let registry = TestRegistry::start();
     let module = wat::parse_str("(module (func (export \"f\")))").unwrap();
     let reference = push(&registry, "acme/module:1", &module).to_string();
-    let output = Sandbox::new().run("wash-host", &["run", &reference, "--http-addr", ANY]);
+    let output = Sandbox::new().run("wash-host", ["run", &reference, "--http-addr", ANY]);
     output.assert_code(1).assert_stderr_has("is a core module, not a component");
 }
 
