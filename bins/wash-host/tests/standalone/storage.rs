@@ -49,7 +49,7 @@ fn a_database_keeps_data_for_hosts_that_come_and_go_and_its_password_to_itself()
     let url = database.url().replace("wash@", "wash:topsecret@");
     let launch = |flags: &[&str]| {
         let mut command = sandbox.command("wash-host");
-        command.args(["run", "-v", "-o", "json", "--http-addr", "127.0.0.1:0", "store.wasm"]).args(flags);
+        command.args(["run", "--verbose", "-o", "json", "--http-addr", "127.0.0.1:0", "store.wasm"]).args(flags);
         command.env("WASH_POSTGRES_URL", &url);
         let mut server = Server::spawn(command);
         server.wait_for("ready");

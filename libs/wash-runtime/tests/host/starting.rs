@@ -12,6 +12,18 @@ use wash_runtime::wit::WitInterface;
 
 use crate::support::{TestHost, environment, hello, probe, request};
 
+const NO_HANDLER: &str = if cfg!(feature = "wasip3") {
+    "no component exports wasi:http/incoming-handler@0.2 or wasi:http/handler@0.3"
+} else {
+    "no component exports wasi:http/incoming-handler@0.2"
+};
+
+const NOTHING_EXPORTED: &str = if cfg!(feature = "wasip3") {
+    "no component exports wasi:http/incoming-handler@0.2 or wasi:http/handler@0.3, it exports nothing"
+} else {
+    "no component exports wasi:http/incoming-handler@0.2, it exports nothing"
+};
+
 fn component(text: &str) -> Bytes {
     wat::parse_str(text).expect("the component should be well-formed").into()
 }
@@ -70,16 +82,12 @@ async fn a_component_that_answers_no_http_says_what_it_exports() {
         r#"(component
             (instance $run)
             (export "wasi:cli/run@0.2.0" (instance $run))
-            (export "wasi:http/handler@0.3.0" (instance $run)))"#,
+            (export "wasi:http/handler@0.4.0" (instance $run)))"#,
     ))
     .await;
-    assert_eq!(
-        err.to_string(),
-        "no component exports wasi:http/incoming-handler@0.2, \
-         it exports wasi:cli/run@0.2.0, wasi:http/handler@0.3.0"
-    );
+    assert_eq!(err.to_string(), format!("{NO_HANDLER}, it exports wasi:cli/run@0.2.0, wasi:http/handler@0.4.0"));
     let err = start_error(component("(component)")).await;
-    assert_eq!(err.to_string(), "no component exports wasi:http/incoming-handler@0.2, it exports nothing");
+    assert_eq!(err.to_string(), NOTHING_EXPORTED);
 }
 
 #[tokio::test]
@@ -126,10 +134,7 @@ async fn a_memory_limit_below_what_the_component_needs_is_found_out() {
 async fn a_workload_that_contradicts_itself_is_an_error() {
     type Change = fn(&mut WorkloadStartRequest);
     let changes: [(Change, &str); 7] = [
-        (
-            |request| request.workload.components.clear(),
-            "no component exports wasi:http/incoming-handler@0.2, it exports nothing",
-        ),
+        (|request| request.workload.components.clear(), NOTHING_EXPORTED),
         (
             |request| request.workload.components.push(request.workload.components[0].clone()),
             "two of the workload's parts are named `component`",
