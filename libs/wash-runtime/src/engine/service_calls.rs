@@ -77,11 +77,14 @@ impl ServiceCalls {
         results: usize,
     ) -> Result<Vec<Val>, ServiceCallError> {
         self.check()?;
-        let (reply, answer) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
         let call = ServiceCall { function, parameters, results, reply };
         self.sender.send(call).await.map_err(|_| ServiceCallError::Stopped)?;
-        // It may have closed meanwhile, and turned away those who were in line before this call was.
-        self.check()?;
+        // It may have closed meanwhile, and turned away those who were in line before this call was. If this call is what
+        // closed it, its answer has come already.
+        if let Err(closed) = self.check() {
+            return answer.try_recv().unwrap_or(Err(closed));
+        }
         answer.await.unwrap_or_else(|_| Err(self.check().err().unwrap_or(ServiceCallError::Restarting)))
     }
 
