@@ -17,7 +17,6 @@ fn run(bench: &Workbench, program: &Path, arguments: &[&str]) -> Output {
 }
 
 #[test]
-#[ignore = "not seen passing yet since packages are merged in wkg's order: run with `--run-ignored all`"]
 fn a_project_can_be_used_with_both_in_turn() {
     let wkg = wkg();
     let bench = Workbench::new(WORLD);
@@ -40,7 +39,6 @@ fn a_project_can_be_used_with_both_in_turn() {
 }
 
 #[test]
-#[ignore = "not seen passing yet since packages are merged in wkg's order: run with `--run-ignored all`"]
 fn packages_in_the_binary_form_are_taken_over() {
     let wkg = wkg();
     let bench = Workbench::new(WORLD);
