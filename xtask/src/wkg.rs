@@ -1,7 +1,7 @@
 //! wkg, from crates.io: the peer of `wash wit` and `wash oci` in benches, and of tests that exchange projects and artifacts
 //! with it.
 //!
-//! It takes minutes to build, once. Tests do with one that is not optimised, which takes half as long.
+//! It takes minutes to build, once. Tests do with one that is not optimised, which takes less.
 
 use std::path::PathBuf;
 

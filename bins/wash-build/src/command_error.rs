@@ -1,12 +1,9 @@
 //! Every error that a library gives `wash build`, with the hint that helps and the exit code.
 
-use std::io;
-
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError};
-use washlib_registry::wit::WitConfigurationError;
-use washlib_wit::SyncError;
+use washlib_registry::wit::{FetchError, WitConfigurationError};
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {
     match err {
@@ -36,12 +33,8 @@ pub(crate) fn wit_configuration(err: WitConfigurationError) -> CommandError {
     CommandError::usage(err)
 }
 
-pub(crate) fn guard(err: io::Error) -> CommandError {
-    if err.kind() == io::ErrorKind::Interrupted { CommandError::interrupted() } else { CommandError::failure(err) }
-}
-
 /// Whatever keeps dependencies from being fetched keeps the build from starting, so that it cannot use the wrong ones.
-pub(crate) fn fetch(err: SyncError) -> CommandError {
+pub(crate) fn fetch(err: FetchError) -> CommandError {
     if err.is_interrupted() {
         return CommandError::interrupted();
     }

@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 
 use washlib_cli::{CommandError, Ui};
 use washlib_config::{Config, Environment, Project};
-use washlib_registry::wit::{Sources, SourcesSettings, Watcher, WitConfiguration};
-use washlib_wit::{Change, Context, Guard, PlanOptions, WitProject};
+use washlib_registry::wit::{self, Listeners, Watcher, WitConfiguration};
+use washlib_wit::{Change, WitProject};
 
 use crate::command_error;
 
@@ -20,38 +20,22 @@ pub(crate) fn fetch(
     interrupted: &Arc<AtomicBool>,
     ui: &Ui,
 ) -> Result<(), CommandError> {
-    let wit = WitProject::new(project.root(), config.wit.wit_dir_or_default().into_value());
-    if !wit.has_sources() {
+    let wit_project = WitProject::new(project.root(), config.wit.wit_dir_or_default().into_value());
+    if !wit_project.has_sources() {
         return Ok(());
     }
-    let configuration = WitConfiguration::new(config, project.root(), environment);
-    let WitConfiguration { overrides, registries, oci, cache } =
-        configuration.map_err(command_error::wit_configuration)?;
-    let settings = SourcesSettings {
-        registries,
-        oci,
-        offline: false,
-        cache: cache.clone(),
-        interrupted: Arc::clone(interrupted),
+    let configuration =
+        WitConfiguration::new(config, project.root(), environment).map_err(command_error::wit_configuration)?;
+    let listeners = Listeners {
         watcher: Arc::new(UiWatcher(ui.clone())),
-    };
-    let waiting = || ui.status("Waiting", "for another process that works on this project's WIT");
-    let _guard = Guard::acquire(&wit, interrupted, waiting).map_err(command_error::guard)?;
-    let source = Sources::new(settings);
-    let context = Context { project: &wit, overrides: &overrides, source: &source, cache: &cache, interrupted };
-    let sources = wit.sources().map_err(|err| command_error::fetch(err.into()))?;
-    let plan = washlib_wit::plan(&context, sources, &PlanOptions::default()).map_err(command_error::fetch)?;
-    if plan.is_empty() {
-        return Ok(());
-    }
-    for change in &plan.changes {
-        match change {
+        waiting: || ui.status("Waiting", "for another process that works on this project's WIT"),
+        changing: |change: &Change| match change {
             Change::Write { package, is_new: true, .. } => ui.status("Added", package),
             Change::Write { package, .. } => ui.status("Changed", package),
             Change::Remove { entry } => ui.status("Removed", &entry.to_string_lossy()),
-        }
-    }
-    washlib_wit::apply(&context, &plan).map_err(command_error::fetch)
+        },
+    };
+    wit::fetch(&wit_project, configuration, interrupted, listeners).map_err(command_error::fetch)
 }
 
 struct UiWatcher(Ui);

@@ -9,9 +9,9 @@ use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError, Sourced};
 use washlib_registry::PullError;
+use washlib_registry::wit::FetchError;
 
 use crate::artifacts::ArtifactError;
-use crate::dependencies::FetchError;
 use crate::images::ImageError;
 use crate::port_holder;
 use crate::ports::PortError;

@@ -3,15 +3,13 @@
 //! When everything is in place, which is nearly always, this reads a few files and contacts nobody. What keeps packages
 //! from coming does not keep the project from being built: what is in `wit/deps` may be all that it takes.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use thiserror::Error;
 use washlib_config::{Config, Environment, Project};
-use washlib_registry::wit::{Sources, SourcesSettings, Watcher, WitConfiguration, WitConfigurationError};
-use washlib_wit::{Change, Context, Guard, PlanOptions, SyncError, WitProject};
+use washlib_registry::wit::{self, FetchError, Listeners, Watcher, WitConfiguration, WitConfigurationError};
+use washlib_wit::{Change, WitProject};
 
 use crate::report::Report;
 
@@ -20,30 +18,6 @@ use crate::report::Report;
 pub(crate) struct WitDependencies {
     project: WitProject,
     configuration: WitConfiguration,
-}
-
-/// Dependencies that did not come.
-#[derive(Debug, Error)]
-pub(crate) enum FetchError {
-    #[error("cannot wait for others that work on this project's WIT")]
-    Guard(#[from] io::Error),
-    #[error(transparent)]
-    Sync(#[from] SyncError),
-}
-
-impl FetchError {
-    /// Whether the project itself is at fault, so that no build makes sense.
-    pub(crate) fn is_of_project(&self) -> bool {
-        matches!(self, Self::Sync(err) if err.is_usage())
-    }
-
-    /// What helps.
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Guard(_) => None,
-            Self::Sync(err) => err.hint(),
-        }
-    }
 }
 
 impl WitDependencies {
@@ -78,33 +52,16 @@ impl WitDependencies {
 
     /// Brings `wit/deps` and the lock into agreement with the sources. Blocks; the flag ends it.
     pub(crate) fn fetch(self, interrupted: &Arc<AtomicBool>, report: &Report) -> Result<(), FetchError> {
-        let WitConfiguration { overrides, registries, oci, cache } = self.configuration;
-        let settings = SourcesSettings {
-            registries,
-            oci,
-            offline: false,
-            cache: cache.clone(),
-            interrupted: Arc::clone(interrupted),
+        let listeners = Listeners {
             watcher: Arc::new(Unheard),
-        };
-        let waiting = || report.waiting("for another process that works on this project's WIT");
-        let _guard = Guard::acquire(&self.project, interrupted, waiting)?;
-        let source = Sources::new(settings);
-        let context =
-            Context { project: &self.project, overrides: &overrides, source: &source, cache: &cache, interrupted };
-        let sources = self.project.sources().map_err(SyncError::from)?;
-        let plan = washlib_wit::plan(&context, sources, &PlanOptions::default())?;
-        if plan.is_empty() {
-            return Ok(());
-        }
-        for change in &plan.changes {
-            match change {
+            waiting: || report.waiting("for another process that works on this project's WIT"),
+            changing: |change: &Change| match change {
                 Change::Write { package, is_new: true, .. } => report.fetched("Added", package),
                 Change::Write { package, .. } => report.fetched("Changed", package),
                 Change::Remove { entry } => report.fetched("Removed", &entry.to_string_lossy()),
-            }
-        }
-        Ok(washlib_wit::apply(&context, &plan)?)
+            },
+        };
+        wit::fetch(&self.project, self.configuration, interrupted, listeners)
     }
 }
 

@@ -51,11 +51,9 @@ pub(crate) fn cache(command: &cli::Cache, global: &GlobalArgs, ui: &Ui) -> Resul
             let message = format!("{} entries, {}", entries.len(), size(bytes));
             ui.result(&text, &message, ListData { directory: settings.folder, entries, bytes })
         }
-        cli::Cache::Prune { unused_for, max_size } => {
-            let unused_for =
-                humantime::parse_duration(unused_for).map_err(|err| command_error::duration(&err, unused_for))?;
-            let max_bytes = max_size.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
-            removed(cache.prune(Prune { unused_for: Some(unused_for), max_bytes }).map_err(CommandError::failure)?, ui)
+        cli::Cache::Prune(args) => {
+            let which = Prune { unused_for: Some(args.unused_for()?), max_bytes: args.max_bytes() };
+            removed(cache.prune(which).map_err(CommandError::failure)?, ui)
         }
         cli::Cache::Clean => removed(cache.clean().map_err(CommandError::failure)?, ui),
         cli::Cache::Path => {

@@ -8,7 +8,7 @@ mod serve;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use washlib_cli::{GlobalArgs, RegistryArgs};
+use washlib_cli::{GlobalArgs, PruneArgs, RegistryArgs};
 
 pub(crate) use serve::Serve;
 
@@ -360,14 +360,7 @@ pub(crate) enum Cache {
     /// List what is in it, the last used first
     List,
     /// Remove what was not used for long
-    Prune {
-        /// Remove what was not used for so long, such as `30days`
-        #[arg(long, value_name = "DURATION", default_value = "30days")]
-        unused_for: String,
-        /// Then remove what was used longest ago, until so many mebibytes are left
-        #[arg(long, value_name = "MEBIBYTES")]
-        max_size: Option<u64>,
-    },
+    Prune(PruneArgs),
     /// Remove everything
     #[command(alias = "clear")]
     Clean,

@@ -214,8 +214,3 @@ pub(crate) fn no_type() -> CommandError {
     CommandError::usage("the document does not tell what it is")
         .hint("name its type, as in `--type application/spdx+json`")
 }
-
-pub(crate) fn duration(err: &humantime::DurationError, given: &str) -> CommandError {
-    CommandError::usage(format!("`{}` is no duration: {err}", given.escape_debug()))
-        .hint("one is written like `30days`")
-}

@@ -67,9 +67,9 @@ impl OutputFile {
         }
     }
 
-    /// Puts it into its place, in the place of what was there. It is not synced, which would take longer than all the
-    /// rest: what a power failure may damage can be pulled again.
+    /// Puts it into its place, in the place of what was there.
     pub(crate) fn publish(self) -> Result<(), OutputError> {
+        self.temporary.as_file().sync_data().map_err(|source| self.failed(source))?;
         let Self { path, target, temporary } = self;
         temporary.persist(&target).map(drop).map_err(|err| OutputError::Write { path, source: err.error })
     }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use washlib_cli::GlobalArgs;
+use washlib_cli::{GlobalArgs, PruneArgs};
 
 /// Manage the WIT dependencies of a project
 ///
@@ -80,14 +80,7 @@ pub(crate) enum WitCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
     /// Remove what was not used for long
-    Prune {
-        /// Remove what was not used for so long, such as `30days`
-        #[arg(long, value_name = "DURATION", default_value = "30days")]
-        unused_for: String,
-        /// Then remove what was used longest ago, until so many mebibytes are left
-        #[arg(long, value_name = "MEBIBYTES")]
-        max_size: Option<u64>,
-    },
+    Prune(PruneArgs),
     /// Remove everything
     #[command(alias = "clear")]
     Clean,

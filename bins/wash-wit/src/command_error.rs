@@ -43,11 +43,6 @@ pub(crate) fn version(given: &str, err: semver::Error) -> CommandError {
     CommandError::usage(format!("`{given}` is no version: {err}")).hint("a version has three numbers, such as 0.2.0")
 }
 
-pub(crate) fn duration(err: &humantime::DurationError, given: &str) -> CommandError {
-    CommandError::usage(format!("`{}` is no duration: {err}", given.escape_debug()))
-        .hint("one is written like `30days`")
-}
-
 pub(crate) fn project(err: ProjectError) -> CommandError {
     let hint = err.hint();
     let error = if err.is_usage() { CommandError::usage(err) } else { CommandError::failure(err) };

@@ -4,8 +4,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+
+use crate::CommandError;
 
 /// Options that `wash` accepts before the command and every tool accepts anywhere.
 #[derive(Args, Clone, Debug, Default)]
@@ -81,6 +84,37 @@ pub struct RegistryArgs {
     /// Trust the authorities whose certificates, in PEM, are in this file too; can be given several times
     #[arg(long, value_name = "FILE")]
     pub ca_path: Vec<PathBuf>,
+}
+
+/// What is removed when a cache is pruned.
+#[derive(Args, Clone, Debug)]
+pub struct PruneArgs {
+    /// Remove what was not used for so long, such as `30days`
+    #[arg(long, value_name = "DURATION", default_value = "30days")]
+    pub unused_for: String,
+
+    /// Then remove what was used longest ago, until so many mebibytes are left
+    #[arg(long, value_name = "MEBIBYTES")]
+    pub max_size: Option<u64>,
+}
+
+impl PruneArgs {
+    /// How long something may stay unused.
+    ///
+    /// # Errors
+    ///
+    /// A usage error where the text is no duration.
+    pub fn unused_for(&self) -> Result<Duration, CommandError> {
+        humantime::parse_duration(&self.unused_for).map_err(|err| {
+            CommandError::usage(format!("`{}` is no duration: {err}", self.unused_for.escape_debug()))
+                .hint("one is written like `30days`")
+        })
+    }
+
+    /// How many bytes may stay.
+    pub fn max_bytes(&self) -> Option<u64> {
+        self.max_size.map(|mebibytes| mebibytes.saturating_mul(1 << 20))
+    }
 }
 
 /// The shape of a result on stdout.

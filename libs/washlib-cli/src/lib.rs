@@ -14,7 +14,7 @@ mod runner;
 mod status_line;
 mod ui;
 
-pub use args::{ColorChoice, GlobalArgs, LogLevel, OutputFormat, RegistryArgs};
+pub use args::{ColorChoice, GlobalArgs, LogLevel, OutputFormat, PruneArgs, RegistryArgs};
 pub use envelope::Envelope;
 pub use error::{CommandError, ErrorKind};
 pub use interrupt::{Interrupt, on_interrupt};

@@ -47,7 +47,7 @@ impl Development<'_> {
         Ok(match fetched {
             _ if interrupted.load(Ordering::Relaxed) => Some(Outcome::Interrupted),
             Ok(()) => None,
-            Err(err) if err.is_of_project() => Some(Outcome::Failed(command_error::fetch(err), Fault::Project)),
+            Err(err) if err.is_usage() => Some(Outcome::Failed(command_error::fetch(err), Fault::Project)),
             Err(err) => {
                 self.report().not_fetched(&command_error::fetch(err));
                 None

@@ -30,11 +30,9 @@ pub(crate) fn run(command: &CacheCommand, ui: &Ui) -> Result<(), CommandError> {
     let configuration = WitConfiguration::new(&Config::default(), Path::new("."), &environment);
     let cache = configuration.map_err(command_error::configuration)?.cache;
     match command {
-        CacheCommand::Prune { unused_for, max_size } => {
-            let unused_for =
-                humantime::parse_duration(unused_for).map_err(|err| command_error::duration(&err, unused_for))?;
-            let max_bytes = max_size.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
-            removed(cache.prune(Prune { unused_for: Some(unused_for), max_bytes }).map_err(CommandError::failure)?, ui)
+        CacheCommand::Prune(args) => {
+            let which = Prune { unused_for: Some(args.unused_for()?), max_bytes: args.max_bytes() };
+            removed(cache.prune(which).map_err(CommandError::failure)?, ui)
         }
         CacheCommand::Clean => removed(cache.clean().map_err(CommandError::failure)?, ui),
         CacheCommand::Path => {

@@ -5,6 +5,7 @@
 
 mod archive;
 mod configuration;
+mod fetch;
 mod git;
 mod http;
 mod local;
@@ -14,6 +15,7 @@ mod remote;
 mod sources;
 
 pub use configuration::{WitConfiguration, WitConfigurationError};
+pub use fetch::{FetchError, Listeners, fetch};
 pub use registries::{Login, ProjectRegistry, Registries, RegistriesError};
 pub use sources::{Sources, SourcesSettings, Watcher};
 

@@ -124,3 +124,12 @@ fn print_samples(name: &str, samples: &Samples) {
     let (min, median, max) = (samples.min(), samples.median(), samples.max());
     print(&format!("{name:<52} {min:>8.1} {median:>8.1} {max:>8.1}  ms (min, median, max of {})", samples.len()));
 }
+
+/// Prints what took how long with the build command, what that takes alone, and what is left.
+fn print_beside_build(all: (&str, &Samples), alone: (&str, &Samples)) {
+    for (name, samples) in [all, alone] {
+        print_samples(name, samples);
+    }
+    let difference = all.1.median() - alone.1.median();
+    print(&format!("{:<52} {:>8} {difference:>8.1}  ms", "the difference of the medians", ""));
+}

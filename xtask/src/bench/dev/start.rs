@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::project::Template;
 use super::server::Server;
-use super::{Bench, Samples, print_samples};
+use super::{Bench, Samples, print_beside_build};
 
 pub(super) fn measure(bench: &Bench) -> Result<()> {
     let template = Template::copy(bench, "start")?;
@@ -21,13 +21,9 @@ pub(super) fn measure(bench: &Bench) -> Result<()> {
         server.client()?.get()?;
         all.push(since.elapsed().as_secs_f64() * 1000.0);
     }
-    print_samples("start of an up-to-date project to the first answer", &all);
-    print_samples("the build command with nothing to do", &alone);
-    super::print(&format!(
-        "{:<52} {:>8} {:>8.1}  ms",
-        "the difference of the medians",
-        "",
-        all.median() - alone.median()
-    ));
+    print_beside_build(
+        ("start of an up-to-date project to the first answer", &all),
+        ("the build command with nothing to do", &alone),
+    );
     Ok(())
 }

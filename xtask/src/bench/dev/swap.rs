@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use super::javascript;
 use super::project::{self, Template};
 use super::server::Server;
-use super::{Bench, Samples, print_samples};
+use super::{Bench, Samples, print_beside_build, print_samples};
 
 /// The template with another greeting each time: only its data change.
 pub(super) fn text(bench: &Bench) -> Result<()> {
@@ -104,13 +104,6 @@ pub(super) fn save(bench: &Bench) -> Result<()> {
         client.wait_for_other_than(&body)?;
         all.push(since.elapsed().as_secs_f64() * 1000.0);
     }
-    print_samples("save of src/lib.rs to the answer", &all);
-    print_samples("the build command alone", &alone);
-    super::print(&format!(
-        "{:<52} {:>8} {:>8.1}  ms",
-        "the difference of the medians",
-        "",
-        all.median() - alone.median()
-    ));
+    print_beside_build(("save of src/lib.rs to the answer", &all), ("the build command alone", &alone));
     Ok(())
 }

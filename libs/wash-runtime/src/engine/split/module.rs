@@ -64,11 +64,10 @@ struct Look<'a> {
 /// Takes a module apart; `None` where it has something that is not understood here.
 pub(super) fn split(module: &[u8]) -> Result<Option<Parts>, Unreadable> {
     let Some(look) = Look::at(module)? else { return Ok(None) };
+    let Some(code_type) = look.module_type()? else { return Ok(None) };
     if !look.can_leave_data() {
-        let Some(code_type) = look.module_type(false)? else { return Ok(None) };
         return Ok(Some(Parts { code: module.to_vec(), data: None, code_type }));
     }
-    let Some(code_type) = look.module_type(true)? else { return Ok(None) };
     Ok(Some(Parts { code: look.code()?, data: Some(look.data()?), code_type }))
 }
 
@@ -244,7 +243,7 @@ impl<'a> Look<'a> {
     }
 
     /// The type of the code's module.
-    fn module_type(&self, without_data: bool) -> Result<Option<ModuleType>, Unreadable> {
+    fn module_type(&self) -> Result<Option<ModuleType>, Unreadable> {
         let mut ty = ModuleType::new();
         for function in &self.types {
             let Some((params, results)) = value_types(function)? else { return Ok(None) };
@@ -257,7 +256,7 @@ impl<'a> Look<'a> {
                 ty.import(import.module, import.name, imported);
             }
         }
-        if without_data {
+        if self.can_leave_data() {
             ty.import(DATA, MEMORY, EntityType::Memory(self.imported_memory()));
             if self.plain_globals {
                 for (index, global) in self.defined_globals().iter().enumerate() {
@@ -268,14 +267,14 @@ impl<'a> Look<'a> {
         for section in self.sections.iter().filter(|section| section.id == EXPORT) {
             for export in ExportSectionReader::new(section.reader())? {
                 let export = export?;
-                let Some(exported) = self.exported(&export, without_data)? else { return Ok(None) };
+                let Some(exported) = self.exported(&export)? else { return Ok(None) };
                 ty.export(export.name, exported);
             }
         }
         Ok(Some(ty))
     }
 
-    fn exported(&self, export: &wasmparser::Export<'_>, without_data: bool) -> Result<Option<EntityType>, Unreadable> {
+    fn exported(&self, export: &wasmparser::Export<'_>) -> Result<Option<EntityType>, Unreadable> {
         let index = usize::try_from(export.index).map_err(|_| Unreadable)?;
         Ok(match export.kind {
             ExternalKind::Func => self.functions.get(index).map(|ty| EntityType::Function(*ty)),
@@ -283,7 +282,7 @@ impl<'a> Look<'a> {
                 Some(table) => Some(EntityType::Table(table_type(*table)?)),
                 None => None,
             },
-            ExternalKind::Memory if without_data => Some(EntityType::Memory(self.imported_memory())),
+            ExternalKind::Memory if self.can_leave_data() => Some(EntityType::Memory(self.imported_memory())),
             ExternalKind::Memory => match self.memories.get(index) {
                 Some(memory) => Some(EntityType::Memory(RoundtripReencoder.memory_type(*memory)?)),
                 None => None,
