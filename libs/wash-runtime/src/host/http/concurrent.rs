@@ -31,6 +31,9 @@ use crate::engine::Ctx;
 /// Bytes of a body that are collected while the guest computes, so that a small response is sent in one piece.
 const LARGEST_COLLECTION: usize = 64 * 1024;
 
+/// How often a store is asked for more of a body before what has been collected is sent.
+const TURNS_FOR_A_SMALL_BODY: usize = 3;
+
 /// The guest's error instead of a response.
 #[derive(Debug, Error)]
 #[error("{0:?}")]
@@ -52,6 +55,15 @@ pub(super) async fn call(
     poll_fn(|cx| {
         if let Poll::Ready(result) = run.as_mut().poll(cx) {
             return Poll::Ready(result.flatten());
+        }
+        // The store hands on a body's bytes, and then its end, in turns of their own.
+        for _ in 0..TURNS_FOR_A_SMALL_BODY {
+            if !outbox.is_collecting() {
+                break;
+            }
+            if let Poll::Ready(result) = run.as_mut().poll(cx) {
+                return Poll::Ready(result.flatten());
+            }
         }
         outbox.send();
         // A guest that goes on after its response has as long for that as for the response.
@@ -153,6 +165,10 @@ impl Outbox {
             }
             Stage::Delivered => Poll::Ready(()),
         }
+    }
+
+    fn is_collecting(&self) -> bool {
+        matches!(&*self.lock(), Stage::Collecting(_))
     }
 
     fn is_delivered(&self) -> bool {

@@ -82,21 +82,17 @@ fn handler(name: &str, instance: &str) -> Component {
 
 #[tokio::test]
 async fn middleware_is_refused_and_the_error_says_what_helps() {
-    let outer = handler(
-        "outer",
-        r#"(import "wasi:http/handler@0.3.0" (instance $handler
-            (alias outer $c $request (type $request))
-            (alias outer $c $response (type $response))
-            (export "handle" (func async (param "request" (own $request)) (result (own $response))))))"#,
-    );
-    let inner = handler(
-        "inner",
-        r#"(core module $m (func (export "f") (param i32) (result i32) unreachable))
+    // Neither is ever called.
+    let own = r#"(core module $m (func (export "f") (param i32) (result i32) unreachable))
         (core instance $i (instantiate $m))
         (func $handle async (param "request" (own $request)) (result (own $response))
             (canon lift (core func $i "f")))
-        (instance $handler (export "handle" (func $handle)))"#,
-    );
+        (instance $handler (export "handle" (func $handle)))"#;
+    let import = r#"(import "wasi:http/handler@0.3.0" (instance
+        (alias outer $c $request (type $request))
+        (alias outer $c $response (type $response))
+        (export "handle" (func async (param "request" (own $request)) (result (own $response))))))"#;
+    let (outer, inner) = (handler("outer", &format!("{import} {own}")), handler("inner", own));
     let err = host().await.host.workload_start(workload_of("pair", vec![outer, inner])).await.unwrap_err();
     assert!(matches!(err.downcast_ref(), Some(StartError::Link { component, .. }) if component == "outer"), "{err:?}");
     let message = format!("{err:#}");
