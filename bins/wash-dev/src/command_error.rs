@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use wash_runtime::host::http::{BindError, TlsError};
 use wash_runtime::host::{ImportProblem, StartError};
+use wash_runtime::oci::ImageError;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError, Sourced};
@@ -12,7 +13,6 @@ use washlib_registry::PullError;
 use washlib_registry::wit::FetchError;
 
 use crate::artifacts::ArtifactError;
-use crate::images::ImageError;
 use crate::port_holder;
 use crate::ports::PortError;
 use crate::settings::SettingsError;
@@ -65,6 +65,9 @@ pub(crate) fn image(err: ImageError) -> CommandError {
         ImageError::Pull(PullError::NotCached { reference, .. }) => Some(format!(
             "`wash oci pull {reference}` puts it there; without `pullPolicy: never` it is pulled at the start"
         )),
+        ImageError::CoreModule(reference) => {
+            Some(format!("`wash inspect {reference}` says more; `wash build` makes components of modules"))
+        }
         _ => None,
     };
     CommandError::failure(err).hint_if_some(hint)

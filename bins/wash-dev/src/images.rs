@@ -3,11 +3,9 @@
 //! An image is asked for once, however often the project is built, so that the network is no part of a save. What is in
 //! an image, and whether it can be served, others judge.
 
-use std::io;
-
 use bytes::Bytes;
-use thiserror::Error;
-use washlib_registry::{CacheError, Client, PullError, PullOptions, PullPolicy, Reference, Settings, Unwatched};
+use wash_runtime::oci::{self, ImageError};
+use washlib_registry::{PullPolicy, Reference, Settings};
 
 use crate::report::Report;
 
@@ -16,17 +14,6 @@ use crate::report::Report;
 pub(crate) struct Image {
     pub(crate) reference: Reference,
     pub(crate) policy: PullPolicy,
-}
-
-/// An image that cannot be had.
-#[derive(Debug, Error)]
-pub(crate) enum ImageError {
-    #[error("there is no place to keep images in")]
-    Cache(#[from] CacheError),
-    #[error(transparent)]
-    Pull(#[from] PullError),
-    #[error("cannot read what was pulled of {reference}")]
-    Read { reference: Box<Reference>, source: io::Error },
 }
 
 /// The images of one project.
@@ -48,16 +35,12 @@ impl Images {
         if missing.is_empty() {
             return Ok(());
         }
-        let client = Client::new(registries.clone())?;
+        let registry = oci::Images::new(registries.clone())?;
         for image in missing {
-            let Image { reference, policy } = image;
-            report.pulling(reference);
-            let options = PullOptions { policy: *policy, ..PullOptions::default() };
-            let pulled = client.pull_component(reference, &options, &Unwatched).await?;
-            let bytes = pulled.read();
-            let bytes = bytes.map_err(|source| ImageError::Read { reference: Box::new(reference.clone()), source })?;
+            report.pulling(&image.reference);
+            let pulled = registry.pull(&image.reference, image.policy).await?;
             report.pulled(&pulled);
-            self.pulled.push(((*image).clone(), bytes.into()));
+            self.pulled.push(((*image).clone(), pulled.bytes));
         }
         Ok(())
     }

@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use wash_runtime::host::ServiceFate;
+use wash_runtime::oci::Image;
 use washlib_build::{Adapter, Built, Reporter};
 use washlib_cli::{CommandError, StatusLine, Ui};
-use washlib_registry::{PulledComponent, Reference, Source};
+use washlib_registry::{Reference, Source};
 
 use crate::served::Replaced;
 use event::milliseconds;
@@ -135,7 +136,7 @@ impl Report {
         _ = self.event(&Event::Pulling { reference: &reference });
     }
 
-    pub(crate) fn pulled(&self, pulled: &PulledComponent) {
+    pub(crate) fn pulled(&self, pulled: &Image) {
         let (reference, digest) = (pulled.reference.to_string(), pulled.digest.to_string());
         let from = match pulled.source {
             Source::Cache => "cache",
@@ -143,7 +144,12 @@ impl Report {
         };
         self.ui.detail(&format!("{reference} is {digest}, from the {from}"));
         self.status.0.busy("building");
-        _ = self.event(&Event::Pulled { reference: &reference, digest: &digest, size: pulled.size(), from });
+        _ = self.event(&Event::Pulled {
+            reference: &reference,
+            digest: &digest,
+            size: pulled.bytes.len() as u64,
+            from,
+        });
     }
 
     pub(crate) fn built(&self, built: &Built) -> Result<(), CommandError> {
