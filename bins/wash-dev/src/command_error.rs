@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use wash_runtime::host::http::{BindError, TlsError};
 use wash_runtime::host::{ImportProblem, StartError};
 use wash_runtime::oci::ImageError;
+use wash_runtime::plugin::wasmcloud_postgres::PostgresError;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
 use washlib_config::{ConfigError, DiscoverError, Sourced};
@@ -82,6 +83,14 @@ pub(crate) fn listen(err: anyhow::Error, address: &Sourced<SocketAddr>) -> Comma
         let holder = port_holder::find(*address).filter(|_| source.kind() == io::ErrorKind::AddrInUse);
         let hint =
             holder.map(|holder| format!("{holder} listens there: stop it, or change `publish` in dev.service_ports"));
+        return CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint);
+    }
+    if let Some(err_of_database) = err.downcast_ref::<PostgresError>() {
+        let hint = match err_of_database {
+            PostgresError::Connect { .. } => Some("start the server there, or correct dev.postgres_url"),
+            PostgresError::Tables { .. } => Some("the user needs the right to create a schema in this database"),
+            _ => None,
+        };
         return CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint);
     }
     let kind = err.downcast_ref::<BindError>().map(|err| err.source.kind());

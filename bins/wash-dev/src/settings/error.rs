@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+use wash_runtime::plugin::wasmcloud_postgres::PostgresError;
 use washlib_config::Origin;
 use washlib_registry::ReferenceError;
 use washlib_registry::configuration::ConfigurationError;
@@ -44,6 +45,8 @@ pub(crate) enum SettingsError {
     GuestPath { path: PathBuf, origin: Origin },
     #[error("two entries of dev.volumes are mounted on `{}` ({origin})", path.display())]
     SameMount { path: PathBuf, origin: Origin },
+    #[error("dev.postgres_url ({origin}) cannot be used")]
+    Database { origin: Origin, source: Box<PostgresError> },
     #[error("`{version}` in dev.host_interfaces ({origin}) is not a version such as 0.2.0")]
     Version { version: String, origin: Origin },
     #[error(transparent)]
@@ -61,6 +64,9 @@ impl SettingsError {
             Self::NoSource { .. } => {
                 "name the file that the build leaves, as in `file: target/one.wasm`, or an image of a registry"
                     .to_owned()
+            }
+            Self::Database { source, .. } if matches!(**source, PostgresError::Url { .. }) => {
+                "write `postgres://user:password@host:port/database`".to_owned()
             }
             Self::Path { key: "dev.volumes", .. } => "`mkdir -p` makes the folder".to_owned(),
             Self::Resource(ResourceError::Environment { source, .. }) => return ValueError::hint(source),

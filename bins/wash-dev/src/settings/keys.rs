@@ -4,7 +4,7 @@
 use washlib_config::{Component, Config, Origin, Protocol, Sourced, TrustRoots};
 
 /// Keys under `dev` and `workload` that have an effect.
-const SUPPORTED: [&str; 25] = [
+const SUPPORTED: [&str; 26] = [
     "dev.address",
     "dev.allow_insecure_registries",
     "dev.command",
@@ -15,6 +15,7 @@ const SUPPORTED: [&str; 25] = [
     "dev.http_client_ca_paths",
     "dev.ignore",
     "dev.max_connections",
+    "dev.postgres_url",
     "dev.service",
     "dev.service_file",
     "dev.service_image",

@@ -240,7 +240,12 @@ fn backends(project: &Project, config: &Config) -> Result<Vec<Backend>, Settings
     ];
     let mut backends = Vec::new();
     for (package, key, path) in paths {
-        let Some(path) = path else { continue };
+        let Some(path) = path else {
+            if config.dev.postgres_url.is_some() {
+                backends.push((package, [("backend".to_owned(), "postgres".to_owned())].into()));
+            }
+            continue;
+        };
         let folder = project.resolve(path.value());
         let origin = path.origin();
         fs_err::create_dir_all(&folder).map_err(|source| SettingsError::Path {

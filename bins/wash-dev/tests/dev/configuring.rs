@@ -155,6 +155,25 @@ fn a_backend_that_needs_a_server_is_refused_by_name() {
 }
 
 #[test]
+fn a_database_that_is_not_there_is_said_without_its_password() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (url, code, message, hint) in [
+        (
+            format!("postgres://me:topsecret@127.0.0.1:{port}/data"),
+            1,
+            "cannot connect to the database",
+            "start the server",
+        ),
+        ("mysql://me:topsecret@db".to_owned(), 2, "dev.postgres_url (.wash/config.yaml line ", "write `postgres://"),
+    ] {
+        let project = Project::with_config(&format!("dev: {{ postgres_url: '{url}' }}\n"));
+        let output = Output::of(&mut project.command()).assert_code(code);
+        let output = output.assert_stderr_has(message).assert_stderr_has(&format!("hint: {hint}"));
+        assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
+    }
+}
+
+#[test]
 fn what_needs_a_restart_is_said() {
     let project = Project::new();
     let mut server = Server::start(&project);

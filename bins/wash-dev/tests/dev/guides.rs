@@ -85,6 +85,18 @@ fn key_value_in_a_folder() {
 }
 
 #[test]
+fn key_value_in_a_database() {
+    let database = washlib_test::Postgres::start();
+    let project = Project::of_parts(&["key-value"], &format!("dev:\n  postgres_url: {}\n", database.url()));
+    let server = Server::start(&project);
+    server.send("POST", "/", r#"{"key":"mykey","value":"myvalue"}"#);
+    server.stop().assert_no_more_events();
+    let server = Server::start(&project);
+    assert_eq!(server.get("/?key=mykey"), Answer::ok("[in_memory] myvalue\n"));
+    server.stop();
+}
+
+#[test]
 fn the_tutorials_counter() {
     let project = Project::of_parts(&["counter"], "");
     let server = Server::start(&project);

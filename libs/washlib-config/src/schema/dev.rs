@@ -67,7 +67,7 @@ section! {
         wasi_otel: Option<Sourced<bool>>,
         /// A NATS server for messaging, key-value and blob storage.
         data_nats_url: Option<Sourced<String>>,
-        /// A PostgreSQL server for `wasmcloud:postgres`.
+        /// A PostgreSQL database for `wasi:keyvalue` and `wasi:blobstore`, where no folder is named for them.
         postgres_url: Option<Sourced<String>>,
         /// A Redis server for `wasi:keyvalue`; comes before the other key-value stores.
         wasi_keyvalue_redis_url: Option<Sourced<String>>,
