@@ -3,6 +3,7 @@
 //! It decides where the code comes from: from memory, from the cache on disk, or from the compiler. How the code is kept
 //! is for [`super::loaded`] and [`super::code_cache`] to know.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use wasmtime::component::{Component, Linker};
 use super::Engine;
 use super::code_cache::{self, CodeCache, EntryKey, TrustedCode};
 use super::digest::{ComponentDigest, DigestMemo};
+use super::initial_data::copy_little_data;
 use super::loaded::{ApartModule, Code, Found, LoadedComponent, LoadedComponents};
 use super::split::{self, Skeleton};
 use super::{Builds, Ctx};
@@ -205,7 +207,7 @@ impl Engine {
     ) -> Result<(Component, CodeOrigin), CompileError> {
         let Some(cache) = &self.code.cache else {
             check_bounds(bytes)?;
-            let component = Component::from_binary(self.inner(), bytes).map_err(invalid)?;
+            let component = compiled(bytes, |bytes| Component::from_binary(self.inner(), bytes))?;
             return Ok((component, CodeOrigin::Compiled));
         };
         let key = self.entry_key(&digest);
@@ -213,7 +215,7 @@ impl Engine {
             return Ok((component, CodeOrigin::Cache));
         }
         check_bounds(bytes)?;
-        let code = TrustedCode::compile(self.inner(), bytes).map_err(invalid)?;
+        let code = compiled(bytes, |bytes| TrustedCode::compile(self.inner(), bytes))?;
         // Code that is mapped from its file takes memory that the system can take back and that processes share.
         let component = match cache.store(self.inner(), &key, (digest, bytes.len()), &code) {
             Some(component) => component,
@@ -251,6 +253,16 @@ fn check_bounds(bytes: &[u8]) -> Result<(), CompileError> {
         InvalidError::Excessive { .. } => CompileError::TooComplex(err.into()),
         err => CompileError::Invalid(err.into()),
     })
+}
+
+/// The component as it is compiled. What is wrong with one is said of the bytes as they came.
+fn compiled<T>(bytes: &[u8], compile: impl Fn(&[u8]) -> wasmtime::Result<T>) -> Result<T, CompileError> {
+    if let Cow::Owned(changed) = copy_little_data(bytes)
+        && let Ok(code) = compile(&changed)
+    {
+        return Ok(code);
+    }
+    compile(bytes).map_err(invalid)
 }
 
 fn invalid(err: wasmtime::Error) -> CompileError {

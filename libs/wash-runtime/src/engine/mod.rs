@@ -21,6 +21,7 @@ pub mod ctx;
 mod digest;
 mod files;
 mod headers;
+mod initial_data;
 mod interfaces;
 pub(crate) mod lineage;
 pub(crate) mod linked;

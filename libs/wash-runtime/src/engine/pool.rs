@@ -30,7 +30,7 @@ const TABLE_RESIDENT: usize = 64 << 10;
 
 /// Memories that are given back in one system call. Each such call interrupts all cores that the process runs on.
 /// Memories that wait are given back at once when the pool is full.
-const DECOMMIT_BATCH: usize = 16;
+const DECOMMIT_BATCH: usize = 64;
 
 /// Mappings that an instance's slot can take: four for its memory (before, inside and after the initial image, and the
 /// rest that is inaccessible), two for its stack and the guard page below.

@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 use wasmtime::Engine;
 
 use crate::engine::digest::{ComponentDigest, hexadecimal};
+use crate::engine::initial_data::MOST_COPIED;
 
 /// Keeps these digests apart from all others of the same bytes.
 const CONTEXT: &str = "wash-runtime key of a code cache entry";
@@ -18,10 +19,12 @@ const EXTENSION: &str = ".cwasm";
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::engine) struct EntryKey([u8; 32]);
 
-/// A digest of how an engine compiles: target, processor features, settings and the compiler's version.
+/// A digest of how an engine compiles: target, processor features, settings, the compiler's version, and what is changed
+/// before.
 pub(in crate::engine) fn compatibility(engine: &Engine) -> [u8; 32] {
     let mut hasher = StableHasher(blake3::Hasher::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    MOST_COPIED.hash(&mut hasher);
     *hasher.0.finalize().as_bytes()
 }
 
