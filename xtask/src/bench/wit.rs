@@ -36,7 +36,7 @@ struct Package {
 /// Times both sides and prints what they took.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let wkg = wkg::for_benches()?;
-    execute(&mut cargo(["build", "--release", "-p", "wash-wit"]))?;
+    execute(&mut cargo(["build", "--release", "--workspace", "--bins"]))?;
     let wash_wit = target_folder().join("release/wash-wit");
     let folder = tempfile::tempdir()?;
     let registry = Registry::start(folder.path())?;

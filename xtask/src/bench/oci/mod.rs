@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let wash_oci = match &options.wash_oci {
         Some(path) => path.clone(),
         None => {
-            execute(&mut cargo(["build", "--release", "-p", "wash-oci"]))?;
+            execute(&mut cargo(["build", "--release", "--workspace", "--bins"]))?;
             target_folder().join("release/wash-oci")
         }
     };
