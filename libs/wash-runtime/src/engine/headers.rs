@@ -8,7 +8,7 @@ use std::any::Any;
 use http::HeaderMap;
 use thiserror::Error;
 use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi_http::p2::bindings::http::types::{HeaderError, HostFields, HostOutgoingRequest};
+use wasmtime_wasi_http::p2::bindings::http::types::{HeaderError, HostFields, HostOutgoingRequest, Method};
 use wasmtime_wasi_http::p2::types::{
     HostIncomingResponse, HostOutgoingRequest as OutgoingRequest, HostOutgoingResponse as OutgoingResponse,
 };
@@ -26,6 +26,9 @@ const MOST_OF_SERVICE: usize = 128 << 20;
 
 /// So much is written before somebody looks what of it is still there.
 const STEP: usize = 1 << 20;
+
+/// Bytes of a method that is none of the usual ones. Methods are not counted.
+pub(super) const LONGEST_METHOD: usize = 64;
 
 /// What a header takes besides its text.
 const OVERHEAD: usize = 64;
@@ -77,6 +80,16 @@ pub(super) fn limit(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
         ctx.count_headers(copied)?;
         Ok((HostFields::clone(&mut ctx.http(), fields)?,))
     })?;
+    interface.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store, (request, method): (Resource<OutgoingRequest>, Method)| {
+            if matches!(&method, Method::Other(name) if name.len() > LONGEST_METHOD) {
+                return Ok((Err(()),));
+            }
+            let ctx: &mut Ctx = store.data_mut();
+            Ok((HostOutgoingRequest::set_method(&mut ctx.http(), request, method)?,))
+        },
+    )?;
     interface.func_wrap(
         "[method]outgoing-request.set-path-with-query",
         |mut store, (request, path): (Resource<OutgoingRequest>, Option<String>)| {

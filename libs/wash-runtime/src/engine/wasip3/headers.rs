@@ -5,11 +5,11 @@
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::TrappableError;
 use wasmtime_wasi_http::p3::Request;
-use wasmtime_wasi_http::p3::bindings::http::types::{HeaderError, HostFields, HostRequest};
+use wasmtime_wasi_http::p3::bindings::http::types::{HeaderError, HostFields, HostRequest, Method};
 use wasmtime_wasi_http::{FieldMap, WasiHttpView};
 
 use crate::engine::ctx::Ctx;
-use crate::engine::headers::{size, size_of_map};
+use crate::engine::headers::{LONGEST_METHOD, size, size_of_map};
 
 /// The interface as the linker of WASI names it.
 const INTERFACE: &str = "wasi:http/types@0.3.0";
@@ -44,6 +44,16 @@ pub(super) fn limit(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
         ctx.count_headers(copied)?;
         Ok((HostFields::clone(&mut ctx.http(), fields)?,))
     })?;
+    interface.func_wrap(
+        "[method]request.set-method",
+        |mut store, (request, method): (Resource<Request>, Method)| {
+            if matches!(&method, Method::Other(name) if name.len() > LONGEST_METHOD) {
+                return Ok((Err(()),));
+            }
+            let ctx: &mut Ctx = store.data_mut();
+            Ok((HostRequest::set_method(&mut ctx.http(), request, method)?,))
+        },
+    )?;
     interface.func_wrap(
         "[method]request.set-path-with-query",
         |mut store, (request, path): (Resource<Request>, Option<String>)| {

@@ -66,6 +66,8 @@ pub(super) async fn call(
             }
         }
         outbox.send();
+        // From here on the body's end wakes this task, which may be the only thing that does.
+        _ = outbox.poll_delivery(cx);
         // A guest that goes on after its response has as long for that as for the response.
         if overdue.is_none() && outbox.is_delivered() {
             overdue = schedule.deadline().map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));

@@ -40,8 +40,8 @@ pub(super) fn text(status: StatusCode, message: &str) -> Response<ResponseBody> 
 
 /// The body that a guest writes while it is being sent.
 pub(super) struct GuestBody {
-    /// What was there of the body when its head was sent.
-    first: VecDeque<Frame<Bytes>>,
+    /// What was there of the body when its head was sent; an error comes only once.
+    first: VecDeque<Result<Frame<Bytes>, Error>>,
     body: HyperOutgoingBody,
     guest: Guest,
     failed: Arc<AtomicBool>,
@@ -86,13 +86,14 @@ impl GuestBody {
 /// What of a body was there at once.
 enum Collected {
     Whole(Bytes),
-    Part(VecDeque<Frame<Bytes>>),
+    Part(VecDeque<Result<Frame<Bytes>, Error>>),
 }
 
 /// Takes what is there of the body of a guest that has ended, without waiting.
 fn whole(body: &mut HyperOutgoingBody) -> Collected {
     let mut cx = Context::from_waker(Waker::noop());
     let mut frames = VecDeque::new();
+    let mut last = None;
     let mut size = 0;
     while size <= LARGEST_WHOLE_BODY {
         match Pin::new(&mut *body).poll_frame(&mut cx) {
@@ -101,15 +102,14 @@ fn whole(body: &mut HyperOutgoingBody) -> Collected {
                 frames.push_back(frame);
             }
             Poll::Ready(None) => return Collected::Whole(joined(frames, size)),
-            Poll::Ready(Some(Ok(trailers))) => {
-                frames.push_back(trailers);
+            Poll::Ready(Some(trailers_or_error)) => {
+                last = Some(trailers_or_error);
                 break;
             }
-            // An error comes again when the connection asks.
-            Poll::Ready(Some(Err(_))) | Poll::Pending => break,
+            Poll::Pending => break,
         }
     }
-    Collected::Part(frames)
+    Collected::Part(frames.into_iter().map(Ok).chain(last).collect())
 }
 
 fn joined(mut frames: VecDeque<Frame<Bytes>>, size: usize) -> Bytes {
@@ -151,7 +151,7 @@ impl Body for GuestBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         let frame = match this.first.pop_front() {
-            Some(frame) => Some(Ok(frame)),
+            Some(frame) => Some(frame),
             None => match Pin::new(&mut this.body).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
