@@ -79,8 +79,11 @@ insert into wash.blob_object (container, digest, name, content, size, created_at
 on conflict (container, digest) do update
 set content = excluded.content, size = excluded.size, created_at = excluded.created_at";
 
+// A chunk may be on its way still, on another connection: whatever comes after this goes with the next sweep.
 const ABANDON: &str = "
-with gone as (delete from wash.blob_loose where content = $1 returning content)
+with gone as (
+    update wash.blob_loose set until = now() + interval '10 minutes' where content = $1 returning content
+)
 delete from wash.blob_chunk using gone where blob_chunk.content = gone.content";
 
 const DELETE: &str = "
@@ -331,7 +334,7 @@ impl Listing {
     }
 }
 
-/// Content that is no object's. Dropped, it is removed; what a host cannot remove because it dies goes after a day.
+/// Content that is no object's. Dropped, it is removed, and its last trace after some minutes; what a host cannot remove because it dies goes after a day.
 struct Loose {
     postgres: Postgres,
     content: Option<i64>,

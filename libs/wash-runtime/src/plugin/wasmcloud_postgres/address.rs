@@ -23,6 +23,9 @@ const DEFAULT_PORT: u16 = 5432;
 /// How long making a connection may take, unless the URL says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long what was sent may stay unconfirmed, unless the URL says otherwise: then the server is taken for gone.
+const UNANSWERED: Duration = Duration::from_secs(30);
+
 pub(super) struct Address {
     pub(super) config: Config,
     pub(super) tls: ClientConfig,
@@ -52,6 +55,12 @@ impl Address {
         let mut config = parsed.map_err(|err| unusable(&words(&err)))?;
         if config.get_hosts().is_empty() {
             return Err(unusable("it names no host"));
+        }
+        if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
+            return Err(unusable("an `@` in a user or a password has to be written as `%40`"));
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(UNANSWERED);
         }
         if config.get_application_name().is_none() {
             config.application_name("wash");
@@ -137,6 +146,7 @@ mod tests {
             ("postgres://me:secret@db/x?pool_size=ten", "`pool_size` is not a number"),
             ("postgres://me:secret@db/x?nothing=1", "unknown option `nothing`"),
             ("postgres://me:secret@db:port/x", "port"),
+            ("postgres://me:se@secret@db/x", "has to be written as `%40`"),
             ("postgres://", "it names no host"),
         ] {
             let message = Address::parse(url).err().unwrap().to_string();
