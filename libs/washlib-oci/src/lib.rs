@@ -72,7 +72,7 @@ pub use pull::{
     Source, UnpackError,
 };
 pub use push::{Artifact, ArtifactError, ArtifactOptions, ContentError, Contents, Kind, Profile, Pushed};
-pub use reference::{Reference, ReferenceError, Repository};
+pub use reference::{Reference, ReferenceError, Repository, canonical_registry, canonical_scope};
 pub use secret::Secret;
 pub use settings::{
     CacheSettings, ClientCertificate, Limits, Protocol, Proxies, RegistrySettings, Settings, VerificationRule,

@@ -291,11 +291,7 @@ fn repository(name: &str) -> Result<Repository, ReferenceError> {
         None => (DOCKER_HUB.to_owned(), format!("library/{name}")),
         Some(_) => (DOCKER_HUB.to_owned(), name.to_owned()),
     };
-    // Docker Hub's other names mean the same registry.
-    let registry = match registry.as_str() {
-        "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB.to_owned(),
-        _ => registry.to_ascii_lowercase(),
-    };
+    let registry = canonical_registry(&registry);
     check_registry(&registry)?;
     if path.is_empty() {
         return Err(ReferenceError::NoRepository(registry));
@@ -310,6 +306,39 @@ fn repository(name: &str) -> Result<Repository, ReferenceError> {
         return Err(ReferenceError::TooLong(path.len()));
     }
     Ok(Repository { registry, path })
+}
+
+/// The one way to write a registry's name: in lower case, and Docker Hub's other names as `docker.io`.
+pub fn canonical_registry(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    match name.as_str() {
+        "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB.to_owned(),
+        _ => name,
+    }
+}
+
+/// The one way to write what a rule is for: nothing, a registry, or a registry and the beginning of a repository.
+///
+/// # Errors
+///
+/// For anything else. A rule that matches nothing would let everything pass.
+pub fn canonical_scope(text: &str) -> Result<String, ReferenceError> {
+    let text = text.trim_end_matches('/');
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    refuse_other_things(text)?;
+    let (registry, path) = text.split_once('/').map_or((text, None), |(registry, path)| (registry, Some(path)));
+    if !is_registry(registry) && !registry.contains(':') {
+        return Err(ReferenceError::Registry(registry.to_owned()));
+    }
+    let registry = canonical_registry(registry);
+    check_registry(&registry)?;
+    let Some(path) = path else { return Ok(registry) };
+    match path.split('/').find(|part| !is_path_part(part)) {
+        Some(wrong) => Err(ReferenceError::Repository(wrong.escape_debug().to_string())),
+        None => Ok(format!("{registry}/{path}")),
+    }
 }
 
 pub(crate) fn check_registry(registry: &str) -> Result<(), ReferenceError> {
@@ -375,6 +404,31 @@ mod tests {
         match text.parse::<Reference>() {
             Ok(reference) => panic!("{text} should not be {reference}"),
             Err(err) => err,
+        }
+    }
+
+    #[test]
+    fn rules_cover_what_they_name_and_what_names_nothing_is_an_error() {
+        let covers = |scope: &str, reference: &str| {
+            let scope = canonical_scope(scope).unwrap();
+            crate::VerificationRule { scope, keys: vec![] }.covers(parsed(reference).repository())
+        };
+        for (scope, reference, expected) in [
+            ("", "ghcr.io/acme/x", true),
+            ("ghcr.io", "ghcr.io/acme/x", true),
+            ("GHCR.io/acme", "ghcr.io/acme/x", true),
+            ("ghcr.io/acme/", "ghcr.io:443/acme/x", true),
+            ("ghcr.io:443/acme", "ghcr.io/acme/x", true),
+            ("index.docker.io/acme", "acme/x", true),
+            ("docker.io/acme", "REGISTRY-1.docker.io/acme/x", true),
+            ("localhost:5000", "localhost:5000/x", true),
+            ("ghcr.io/acme", "ghcr.io/acmes/x", false),
+            ("ghcr.io:80", "ghcr.io/x", false),
+        ] {
+            assert_eq!(covers(scope, reference), expected, "{scope} {reference}");
+        }
+        for scope in ["https://ghcr.io/acme", "ghcr.io/acme/*", "ghcr.io/acme/hello:1.0", "acme", "ghcr.io/Acme", "*"] {
+            assert!(canonical_scope(scope).is_err(), "{scope}");
         }
     }
 

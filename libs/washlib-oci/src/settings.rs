@@ -131,7 +131,7 @@ impl CacheSettings {
 #[derive(Clone, Debug)]
 pub struct VerificationRule {
     /// A registry, or the beginning of a repository that ends at a slash: `ghcr.io/acme` covers `ghcr.io/acme/hello`.
-    /// Empty for everything.
+    /// Empty for everything. As [`canonical_scope`](crate::canonical_scope) writes it.
     pub scope: String,
     /// Whose signatures count.
     pub keys: Vec<PublicKey>,
@@ -140,8 +140,13 @@ pub struct VerificationRule {
 impl VerificationRule {
     /// Whether it applies to a repository.
     pub fn covers(&self, repository: &crate::Repository) -> bool {
-        let repository = repository.to_string();
-        match repository.strip_prefix(self.scope.trim_end_matches('/')) {
+        // The port of HTTPS may be written or left out.
+        let plain = |text: &str| match text.split_once('/') {
+            Some((registry, path)) => format!("{}/{path}", registry.strip_suffix(":443").unwrap_or(registry)),
+            None => text.strip_suffix(":443").unwrap_or(text).to_owned(),
+        };
+        let repository = plain(&repository.to_string());
+        match repository.strip_prefix(&plain(self.scope.trim_end_matches('/'))) {
             Some(rest) => self.scope.is_empty() || rest.is_empty() || rest.starts_with('/'),
             None => false,
         }

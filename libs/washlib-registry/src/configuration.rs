@@ -10,8 +10,8 @@ use thiserror::Error;
 use washlib_config::{Environment, Layer, Oci, OciRegistry, Origin, Sourced};
 use washlib_oci::credentials::{CredentialSources, ExplicitCredential};
 use washlib_oci::{
-    CacheSettings, ClientCertificate, KeyError, Protocol, Proxies, PublicKey, RegistrySettings, Secret, Settings,
-    VerificationRule,
+    CacheSettings, ClientCertificate, KeyError, Protocol, Proxies, PublicKey, ReferenceError, RegistrySettings, Secret,
+    Settings, VerificationRule, canonical_registry, canonical_scope,
 };
 
 /// Why there are no settings.
@@ -27,6 +27,18 @@ pub enum ConfigurationError {
         origin: Origin,
         /// What is wrong with it.
         source: KeyFileError,
+    },
+    /// A rule is for nothing that a reference can name.
+    #[error(
+        "the verification rule at {origin} is for `{scope}`, which is neither a registry nor the beginning of a repository on one"
+    )]
+    Scope {
+        /// What it says.
+        scope: String,
+        /// Where it stands.
+        origin: Origin,
+        /// What is wrong with it.
+        source: ReferenceError,
     },
     /// A rule without keys would let nothing pass, which nobody means.
     #[error("the verification rule at {0} names no key")]
@@ -83,12 +95,12 @@ pub fn settings(oci: &Oci, place: Place<'_>) -> Result<Settings, ConfigurationEr
         ..Settings::default()
     };
     for (name, registry) in &oci.registries {
-        settings.registries.insert(name.to_ascii_lowercase(), registry_settings(registry.value(), root));
+        settings.registries.insert(canonical_registry(name), registry_settings(registry.value(), root));
     }
     for name in list(environment, "WASMCLOUD_OCI_ALLOWED_INSECURE") {
         // People write URLs here too.
-        let name = name.trim_start_matches("http://").trim_end_matches('/').to_ascii_lowercase();
-        settings.registries.entry(name).or_default().protocol = Protocol::PlainHttp;
+        let name = name.trim_start_matches("http://").trim_end_matches('/');
+        settings.registries.entry(canonical_registry(name)).or_default().protocol = Protocol::PlainHttp;
     }
     settings.certificate_authorities.extend(list(environment, "WASH_OCI_CA_PATHS").into_iter().map(PathBuf::from));
     for rule in oci.verification.iter() {
@@ -103,7 +115,14 @@ pub fn settings(oci: &Oci, place: Place<'_>) -> Result<Settings, ConfigurationEr
         if keys.is_empty() {
             return Err(ConfigurationError::NoKeys(origin.clone()));
         }
-        let scope = rule.scope.as_ref().map(|scope| scope.value().clone()).unwrap_or_default();
+        let scope = match &rule.scope {
+            Some(scope) => canonical_scope(scope.value()).map_err(|source| ConfigurationError::Scope {
+                scope: scope.value().clone(),
+                origin: scope.origin().clone(),
+                source,
+            })?,
+            None => String::new(),
+        };
         settings.verification.push(VerificationRule { scope, keys });
     }
     Ok(settings)
@@ -172,7 +191,7 @@ fn credential_sources(environment: &Environment) -> CredentialSources {
 /// `ghcr.io` of `https://ghcr.io/acme`.
 fn registry_of_url(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or_default().to_ascii_lowercase()
+    canonical_registry(rest.split('/').next().unwrap_or_default())
 }
 
 fn cache(oci: &Oci, Place { root, environment }: Place<'_>) -> Option<CacheSettings> {
@@ -302,5 +321,15 @@ oci:
         assert!(matches!(settings(&config.oci, place), Err(ConfigurationError::Key { .. })));
         let none = Config::parse(Path::new("config.yaml"), "oci: { verification: [{ keys: [] }] }").unwrap();
         assert!(matches!(settings(&none.oci, place), Err(ConfigurationError::NoKeys(_))));
+    }
+
+    #[test]
+    fn names_of_registries_are_one_however_they_are_written() {
+        let text = "oci: { registries: { Index.docker.io: { plain_http: true } } }";
+        let variables =
+            [("WASH_REG_USER", "u"), ("WASH_REG_PASSWORD", "p"), ("WASH_REG_URL", "https://index.docker.io/v1/")];
+        let settings = settings_of(text, &variables);
+        assert_eq!(settings.registries["docker.io"].protocol, Protocol::PlainHttp);
+        assert_eq!(settings.credentials.environment.unwrap().registry.as_deref(), Some("docker.io"));
     }
 }
