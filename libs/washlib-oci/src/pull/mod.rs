@@ -408,7 +408,15 @@ impl Client {
             };
             let digest = Digest::of(&module);
             cache.put(&digest, &module)?;
-            Ok(Ok((cache.blob(&digest)?, kind_of(Content::of(&module)), digest)))
+            let blob = match cache.blob(&digest)? {
+                Some(blob) => Some(blob),
+                // What was there had the right size and other bytes; it has been removed.
+                None => {
+                    cache.put(&digest, &module)?;
+                    cache.blob(&digest)?
+                }
+            };
+            Ok(Ok((blob, kind_of(Content::of(&module)), digest)))
         });
         let (blob, kind, digest) = unpacked.await.map_err(of_registry)?.map_err(wrong)?;
         let gone = || of_registry(RegistryError::Io(io::Error::other("the cache lost what was just put into it")));
