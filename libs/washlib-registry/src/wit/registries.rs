@@ -18,7 +18,7 @@ use wasm_pkg_common::package::PackageRef;
 use wasm_pkg_common::registry::Registry;
 
 /// Whom to log in as.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Eq, Hash, PartialEq)]
 pub enum Login {
     /// A user with a password or a token in its place.
     Password {

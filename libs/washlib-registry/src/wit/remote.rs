@@ -2,7 +2,7 @@
 //!
 //! Each registry is asked once what it says about itself; connections and tokens are shared by all that is asked of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
@@ -31,9 +31,12 @@ pub(super) struct Remote {
     web: OnceLock<reqwest::Client>,
     plain_web: OnceLock<reqwest::Client>,
     metadata: Mutex<BTreeMap<String, RegistryMetadata>>,
-    clients: Mutex<BTreeMap<String, Client>>,
+    clients: Mutex<HashMap<ClientKey, Client>>,
     archives: Mutex<BTreeMap<String, Archive>>,
 }
+
+/// A host, whether it is spoken to without TLS, and whom it is asked as.
+type ClientKey = (String, bool, Option<Login>);
 
 /// What the protocol of OCI is told by a registry.
 #[derive(Default, Deserialize)]
@@ -107,7 +110,8 @@ impl Remote {
     /// The client for a host, with its credentials.
     async fn client(&self, host: &str, is_plain: bool, login: Option<&Login>) -> Result<Client, SourceError> {
         let mut clients = self.clients.lock().await;
-        if let Some(client) = clients.get(host) {
+        let key = (host.to_owned(), is_plain, login.cloned());
+        if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
         let mut settings = self.settings.clone();
@@ -130,7 +134,7 @@ impl Remote {
             None => {}
         }
         let client = Client::new(settings).map_err(|err| configuration(err.into()))?;
-        clients.insert(host.to_owned(), client.clone());
+        clients.insert(key, client.clone());
         Ok(client)
     }
 
