@@ -60,12 +60,9 @@ impl<'a> Place<'a> {
 
     /// The error for a value of a type that the key does not take.
     pub(crate) fn wrong_type(&self, node: &Node, expected: impl Into<String>) -> ConfigError {
-        ConfigError::WrongType {
-            key: self.key(),
-            origin: self.source.origin(node.location),
-            expected: expected.into(),
-            found: node.describe(),
-        }
+        let expected = expected.into();
+        let found = node.describe(&expected);
+        ConfigError::WrongType { key: self.key(), origin: self.source.origin(node.location), expected, found }
     }
 
     /// The error for a value of the right type that is none of `expected`.

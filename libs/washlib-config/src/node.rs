@@ -123,16 +123,20 @@ impl Node {
         matches!(self.kind, NodeKind::Null)
     }
 
-    /// What the value is, for an error message. Never the text itself, which may be a secret.
-    pub fn describe(&self) -> String {
+    /// What the value is, for an error message that says what was expected. Never the text itself, which may be a secret;
+    /// where text was expected no number either, which may be a secret without its quotes.
+    pub fn describe(&self, expected: &str) -> String {
+        let is_told = expected != "text";
         match &self.kind {
             NodeKind::Null => "nothing".to_owned(),
             NodeKind::List(_) => "a list".to_owned(),
             NodeKind::Table(_) => "a table".to_owned(),
             NodeKind::Scalar(scalar) => match scalar.kind {
                 ScalarKind::Text | ScalarKind::Untyped => "text".to_owned(),
-                ScalarKind::Integer | ScalarKind::Float => format!("the number {}", scalar.text),
-                ScalarKind::Boolean => format!("the boolean {}", scalar.text),
+                ScalarKind::Integer | ScalarKind::Float if is_told => format!("the number {}", scalar.text),
+                ScalarKind::Boolean if is_told => format!("the boolean {}", scalar.text),
+                ScalarKind::Integer | ScalarKind::Float => "a number".to_owned(),
+                ScalarKind::Boolean => "a boolean".to_owned(),
                 ScalarKind::Date => "a date".to_owned(),
             },
         }

@@ -89,7 +89,7 @@ impl<'a> Field<'a> {
             origin: self.origin.clone(),
             field: if self.name.is_empty() { "(document)".to_owned() } else { self.name.clone() },
             expected: expected.to_owned(),
-            found: self.node.describe(),
+            found: self.node.describe(expected),
         }
     }
 

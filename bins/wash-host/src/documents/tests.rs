@@ -280,7 +280,7 @@ fn faults_name_the_line_and_the_field() {
         ),
         (
             &component("localResources: {environment: {config: {PORT: 80}}}"),
-            "hello.yaml:8: field `spec.components[0].localResources.environment.config.PORT` must be text, not the number 80 | put the value in quotes",
+            "hello.yaml:8: field `spec.components[0].localResources.environment.config.PORT` must be text, not a number | put the value in quotes",
         ),
         (
             &component("localResources: {environment: {A: b}}"),
