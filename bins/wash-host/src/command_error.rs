@@ -51,10 +51,15 @@ pub(crate) fn build(err: BuildError) -> CommandError {
 /// Why an image of a registry cannot be run.
 pub(crate) fn image(err: ImageError) -> CommandError {
     let hint = match &err {
-        ImageError::Pull(PullError::Registry { source, .. }) => source.hint(),
-        ImageError::Pull(PullError::NotCached { .. }) => {
-            Some("`--pull-policy if-not-present` asks the registry".to_owned())
-        }
+        // What the registry's own tool says with flags, the configuration says with keys.
+        ImageError::Pull(PullError::Registry { source, .. }) => source.hint().map(|hint| {
+            hint.replace("`--insecure`", "`plain_http: true` for it in `oci.registries`")
+                .replace("`--ca-path`", "`oci.ca_paths`")
+        }),
+        ImageError::Pull(PullError::NotCached { .. }) => Some(
+            "`--pull-policy if-not-present`, or the same as the document's `imagePullPolicy`, asks the registry"
+                .to_owned(),
+        ),
         ImageError::CoreModule(reference) => {
             Some(format!("`wash inspect {reference}` says more; `wash build` makes components of modules"))
         }

@@ -60,15 +60,16 @@ pub(crate) async fn components(
 ) -> Result<Vec<LoneComponent>, CommandError> {
     let wanted = references.into_iter().map(|reference| (images.clone(), reference, policy)).collect();
     let pulled = pull(wanted, interrupts, report).await?;
-    Ok(pulled.into_iter().map(|image| component(images, image)).collect())
+    Ok(pulled.into_iter().map(|image| component(images, image, policy)).collect())
 }
 
-fn component(images: &Images, image: Image) -> LoneComponent {
+fn component(images: &Images, image: Image, policy: PullPolicy) -> LoneComponent {
     let path = image.reference.repository().path();
     let name = path.rsplit('/').next().unwrap_or(path).to_owned();
     // What answers later requests is what answered the first one.
     let reference = image.reference.pinned(image.digest.clone());
-    let origin = PullOnDemand { images: images.clone(), reference, policy: PullPolicy::IfNotPresent };
+    let policy = if policy == PullPolicy::Never { policy } else { PullPolicy::IfNotPresent };
+    let origin = PullOnDemand { images: images.clone(), reference, policy };
     LoneComponent {
         name,
         origin: ComponentOrigin::Registry(origin.into()),

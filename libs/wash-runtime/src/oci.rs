@@ -91,7 +91,8 @@ impl Images {
     }
 
     /// The same with credentials from a file in Docker's format, as Kubernetes keeps them in a secret of the type
-    /// `kubernetes.io/dockerconfigjson`. Others are used only for registries that it does not name.
+    /// `kubernetes.io/dockerconfigjson`. Those of other files are used for registries that it does not
+    /// name, those of the environment and the command line not at all.
     ///
     /// # Errors
     /// As [`Images::new`].

@@ -80,7 +80,9 @@ fn unsupported_hint(keys: &[UnsupportedKey]) -> Option<String> {
     let any = |names: &[&str]| keys.iter().any(|(key, _)| names.contains(&key.as_str()));
     if any(&["dev.wasi_keyvalue_redis_url", "dev.wasi_keyvalue_nats_url"]) {
         return Some(
-            "dev.wasi_keyvalue_path keeps key-value data in a folder; without any key it is kept in memory".to_owned(),
+            "dev.wasi_keyvalue_path keeps key-value data in a folder, dev.postgres_url in a database; without any key it is \
+             kept in memory"
+                .to_owned(),
         );
     }
     if any(&["dev.data_nats_url"]) {
