@@ -135,6 +135,13 @@ async fn a_guest_that_leaves_its_request_unread_answers_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_method_has_a_length() {
+    let host = running(greedy(LocalResources::default())).await;
+    assert_eq!(host.get("/method?64").await, Answer::ok("taken"));
+    assert_eq!(host.get("/method?65").await, Answer::ok("refused"));
+}
+
+#[tokio::test]
 async fn a_response_that_is_too_long_too_short_or_unfinished_harms_no_other() {
     let host = running(greedy(LocalResources::default())).await;
     // More headers than the host keeps for a guest, and than a client takes.
@@ -142,6 +149,11 @@ async fn a_response_that_is_too_long_too_short_or_unfinished_harms_no_other() {
     let answer = host.connect().await.send(get("/headers?100000")).await;
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status() == 500));
     if let Ok(answer) = host.connect().await.send(get("/early")).await {
+        let body = within_patience(answer.into_body().collect()).await;
+        assert!(body.is_err(), "it looks whole: {body:?}");
+    }
+    // What its guest drops does not look whole, however soon that is.
+    if let Ok(answer) = host.connect().await.send(get("/aborted")).await {
         let body = within_patience(answer.into_body().collect()).await;
         assert!(body.is_err(), "it looks whole: {body:?}");
     }

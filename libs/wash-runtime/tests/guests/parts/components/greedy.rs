@@ -5,7 +5,7 @@ use std::hint::black_box;
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
 use wasip2::http::types::{
-    Fields, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
+    Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
 };
 use wasip2::io::streams::StreamError;
 
@@ -99,6 +99,21 @@ impl wasip2::exports::http::incoming_handler::Guest for Greedy {
                 stream.blocking_write_and_flush(b"begun").unwrap();
                 // Neither the stream nor the body is ended.
                 std::mem::forget((stream, body));
+            }
+            "/aborted" => {
+                let response = OutgoingResponse::new(Fields::new());
+                let body = response.body().unwrap();
+                ResponseOutparam::set(response_out, Ok(response));
+                let stream = body.write().unwrap();
+                stream.check_write().unwrap();
+                stream.write(b"begun").unwrap();
+                // Both are dropped, and the body is not finished.
+            }
+            "/method" => {
+                let request = OutgoingRequest::new(Fields::new());
+                let taken = request.set_method(&Method::Other("A".repeat(number())));
+                let text = if taken.is_ok() { "taken" } else { "refused" };
+                answer(response_out, Fields::new(), text.as_bytes());
             }
             "/flood" => flood(response_out),
             "/turns" => turns(number() as u64),
