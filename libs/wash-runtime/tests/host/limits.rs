@@ -349,16 +349,17 @@ async fn instances_are_made_in_advance_up_to_the_pool_size() {
     request.workload.components[0].pool_size = 3;
     host.host.workload_start(request).await.unwrap();
     let alive = || host.host.metrics().pool.unwrap().component_instances;
-    let filled = || async {
-        while alive() != 3 {
+    let are_alive = async |count| {
+        while alive() != count {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    within_patience(filled()).await;
+    within_patience(are_alive(3)).await;
     for _ in 0..5 {
         assert_eq!(host.get("/version").await, Answer::ok("1"));
     }
-    within_patience(filled()).await;
+    within_patience(are_alive(3)).await;
     host.end("x").await;
-    assert_eq!(alive(), 0);
+    // One may just be in the making, by somebody who then learns that it is not wanted.
+    within_patience(are_alive(0)).await;
 }
