@@ -365,10 +365,11 @@ pub(crate) fn check_registry(registry: &str) -> Result<(), ReferenceError> {
     if !registry.starts_with('[') && !host.split('.').all(is_label) {
         return Err(wrong());
     }
-    match port.map(str::parse::<u16>) {
+    match port {
         None => Ok(()),
-        Some(Ok(port)) if port > 0 => Ok(()),
-        Some(_) => Err(ReferenceError::Port(port.unwrap_or_default().escape_debug().to_string())),
+        // In one way only: `:0443` would be another name, to rules, of the same place.
+        Some(text) if text.parse::<u16>().is_ok_and(|port| port > 0 && port.to_string() == text) => Ok(()),
+        Some(text) => Err(ReferenceError::Port(text.escape_debug().to_string())),
     }
 }
 
@@ -429,6 +430,9 @@ mod tests {
         }
         for scope in ["https://ghcr.io/acme", "ghcr.io/acme/*", "ghcr.io/acme/hello:1.0", "acme", "ghcr.io/Acme", "*"] {
             assert!(canonical_scope(scope).is_err(), "{scope}");
+        }
+        for reference in ["ghcr.io:0443/acme/x", "ghcr.io:+443/acme/x", "ghcr.io./acme/x"] {
+            assert!(reference.parse::<Reference>().is_err(), "{reference}");
         }
     }
 
