@@ -76,22 +76,21 @@ fn key_value() {
 fn key_value_in_a_folder() {
     let project = Project::of_parts(&["key-value"], "dev:\n  wasi_keyvalue_path: .data/values\n");
     project.write(".gitignore", ".data\n");
-    let server = Server::start(&project);
-    server.send("POST", "/", r#"{"key":"mykey","value":"myvalue"}"#);
-    server.stop().assert_no_more_events();
-    let server = Server::start(&project);
-    assert_eq!(server.get("/?key=mykey"), Answer::ok("[in_memory] myvalue\n"));
-    server.stop();
+    a_value_outlives_the_server(&project);
 }
 
 #[test]
 fn key_value_in_a_database() {
     let database = washlib_test::Postgres::start();
     let project = Project::of_parts(&["key-value"], &format!("dev:\n  postgres_url: {}\n", database.url()));
-    let server = Server::start(&project);
+    a_value_outlives_the_server(&project);
+}
+
+fn a_value_outlives_the_server(project: &Project) {
+    let server = Server::start(project);
     server.send("POST", "/", r#"{"key":"mykey","value":"myvalue"}"#);
     server.stop().assert_no_more_events();
-    let server = Server::start(&project);
+    let server = Server::start(project);
     assert_eq!(server.get("/?key=mykey"), Answer::ok("[in_memory] myvalue\n"));
     server.stop();
 }
