@@ -45,7 +45,14 @@ async fn serve(args: &Dev, ui: &Ui, started: Instant) -> Result<(), CommandError
     let settings = configuration.load()?;
     let interrupts = Interrupts::listen()?;
     let feed = (!args.no_ui).then(Arc::<Feed>::default);
-    let report = Report::new(ui, project.root(), feed.clone());
+    let events = if ui.is_json() {
+        let interrupts = interrupts.clone();
+        // Whoever was to be told has gone.
+        Some(ui.event_queue(move || interrupts.interrupt())?)
+    } else {
+        None
+    };
+    let report = Report::new(ui, project.root(), feed.clone(), events);
     let report = if settings.host.tls.is_some() { report.with_tls() } else { report };
     let staleness = Staleness::default();
     let surroundings = Surroundings {
@@ -88,7 +95,8 @@ async fn serve(args: &Dev, ui: &Ui, started: Instant) -> Result<(), CommandError
             Ok(())
         }
     };
-    result.and(stopped.map_err(|err| CommandError::failure(err.into_boxed_dyn_error())))
+    let told = report.finish();
+    result.and(stopped.map_err(|err| CommandError::failure(err.into_boxed_dyn_error()))).and(told)
 }
 
 fn watch_mode(args: &Dev, root: &Path, report: &Report) -> WatchMode {

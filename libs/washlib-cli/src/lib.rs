@@ -7,6 +7,7 @@
 mod args;
 mod envelope;
 mod error;
+mod events;
 mod interrupt;
 mod logging;
 mod progress;
@@ -17,6 +18,7 @@ mod ui;
 pub use args::{ColorChoice, GlobalArgs, LogLevel, OutputFormat, PruneArgs, RegistryArgs};
 pub use envelope::Envelope;
 pub use error::{CommandError, ErrorKind};
+pub use events::{EventQueue, Importance};
 pub use interrupt::{Interrupt, on_interrupt};
 pub use logging::RecordLayer;
 pub use progress::Progress;

@@ -10,7 +10,9 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::status_line::Bottom;
-use crate::{ColorChoice, CommandError, Envelope, GlobalArgs, LogLevel, OutputFormat, Progress, StatusLine};
+use crate::{
+    ColorChoice, CommandError, Envelope, EventQueue, GlobalArgs, LogLevel, OutputFormat, Progress, StatusLine,
+};
 
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -122,12 +124,30 @@ impl Ui {
     ///
     /// When stdout cannot be written to.
     pub fn event<T: Serialize>(&self, event: &T) -> Result<(), CommandError> {
-        self.streaming.store(true, Ordering::Relaxed);
+        self.begin_stream();
         let line = serde_json::to_string(event).map_err(CommandError::failure)?;
+        Ok(self.line_of_stream(&line)?)
+    }
+
+    /// A queue for the events of a command that must not wait for whoever reads them. `on_closed` is called, on another
+    /// thread, when stdout takes no more.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub fn event_queue(&self, on_closed: impl FnOnce() + Send + 'static) -> Result<EventQueue, CommandError> {
+        EventQueue::start(self, on_closed).map_err(CommandError::failure)
+    }
+
+    /// From now on, errors are lines of JSON too.
+    pub(crate) fn begin_stream(&self) {
+        self.streaming.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn line_of_stream(&self, line: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{line}")?;
-        stdout.flush()?;
-        Ok(())
+        stdout.flush()
     }
 
     /// Says on stderr what is being done, in cargo's manner: a verb and its object.

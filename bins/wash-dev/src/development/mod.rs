@@ -167,7 +167,7 @@ impl<'a> Development<'a> {
         changed: &[PathBuf],
         watched: &mut Watched,
     ) -> Result<Outcome, CommandError> {
-        self.report().building(changed)?;
+        self.report().building(changed);
         let mut settings = match settings.map_or_else(|| self.reload(), Ok) {
             Ok(settings) => settings,
             Err(err) => return Ok(Outcome::Failed(err, Fault::Project)),
@@ -193,7 +193,7 @@ impl<'a> Development<'a> {
                 return Ok(end);
             }
         };
-        self.report().built(&built)?;
+        self.report().built(&built);
         watched.components.learn(&settings.plan, &built.component_path, &self.images, &settings.inputs);
         watched.sources.learn(watched.components.paths(), &settings.watching);
         self.plan = Some(settings.plan);
@@ -224,18 +224,21 @@ impl<'a> Development<'a> {
             () = self.parties.interrupts.wait() => return Ok(Outcome::Interrupted),
         };
         let url = self.report().url(self.served.address());
+        if swapped.is_ok() {
+            // Before it is told: whoever reads that may ask at once.
+            self.parties.staleness.clear();
+        }
         match swapped {
             Ok(Swap::First) => {
-                self.report().ready(self.served.address(), self.started.elapsed())?;
+                self.report().ready(self.served.address(), self.started.elapsed());
                 if self.args.open {
                     self.parties.keys.open();
                 }
             }
-            Ok(Swap::Replaced(replaced)) => self.report().swapped(&url, &replaced, since_written(components))?,
-            Ok(Swap::Unchanged) => self.report().unchanged(&url)?,
+            Ok(Swap::Replaced(replaced)) => self.report().swapped(&url, &replaced, since_written(components)),
+            Ok(Swap::Unchanged) => self.report().unchanged(&url),
             Err(err) => return Ok(Outcome::Failed(command_error::start(err), Fault::Project)),
         }
-        self.parties.staleness.clear();
         self.report().world(worlds);
         Ok(Outcome::Serving)
     }
@@ -282,7 +285,8 @@ impl<'a> Development<'a> {
         }
         self.parties.staleness.set(self.served.version());
         self.served.set_unavailable_message(&format!("there is no component yet: {err}"));
-        self.report().failed(&err, serving)
+        self.report().failed(&err, serving);
+        Ok(())
     }
 }
 

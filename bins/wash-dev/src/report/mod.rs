@@ -16,7 +16,7 @@ use anstyle::{AnsiColor, Style};
 use wash_runtime::host::ServiceFate;
 use wash_runtime::oci::Image;
 use washlib_build::{Adapter, Built, Reporter};
-use washlib_cli::{CommandError, StatusLine, Ui};
+use washlib_cli::{CommandError, EventQueue, Importance, StatusLine, Ui};
 use washlib_registry::{Reference, Source};
 
 use crate::served::Replaced;
@@ -28,6 +28,9 @@ pub(crate) use guests::guest_output;
 pub(crate) use requests::{RequestLog, Staleness};
 pub(crate) use services::tell_of_services;
 
+/// How long the last events may take.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
 /// Tells people and programs what happens.
 #[derive(Clone)]
 pub(crate) struct Report {
@@ -35,15 +38,17 @@ pub(crate) struct Report {
     project_path: PathBuf,
     scheme: &'static str,
     feed: Option<Arc<Feed>>,
+    /// For programs, if one reads along.
+    events: Option<EventQueue>,
     /// At the bottom of the terminal, with what the keys do.
     status: Arc<(StatusLine, Mutex<&'static str>)>,
 }
 
 impl Report {
-    /// For a project; `feed` gets every event, too.
-    pub(crate) fn new(ui: &Ui, project_path: &Path, feed: Option<Arc<Feed>>) -> Self {
+    /// For a project; `feed` and `events` get every event, too.
+    pub(crate) fn new(ui: &Ui, project_path: &Path, feed: Option<Arc<Feed>>, events: Option<EventQueue>) -> Self {
         let status = Arc::new((ui.status_line(), Mutex::new("")));
-        Self { ui: ui.clone(), project_path: project_path.to_path_buf(), scheme: "http", feed, status }
+        Self { ui: ui.clone(), project_path: project_path.to_path_buf(), scheme: "http", feed, events, status }
     }
 
     /// Says that connections are encrypted.
@@ -83,8 +88,7 @@ impl Report {
     /// A port leads to the service.
     pub(crate) fn publishing(&self, name: &str, address: SocketAddr) {
         self.ui.status("Publishing", &format!("{name} on {address}"));
-        // Whoever has stopped reading is noticed by the next event that matters.
-        _ = self.event(&Event::Publishing { name, address });
+        self.event(&Event::Publishing { name, address });
     }
 
     /// There is a page to look at.
@@ -92,14 +96,19 @@ impl Report {
         self.ui.detail(&format!("what happens is shown at {url}"));
     }
 
-    /// Nothing more will happen.
+    /// Nothing more will happen that the page tells.
     pub(crate) fn close(&self) {
         if let Some(feed) = &self.feed {
             feed.close();
         }
     }
 
-    pub(crate) fn building(&self, changed: &[PathBuf]) -> Result<(), CommandError> {
+    /// Waits until programs have been told everything, unless nobody reads.
+    pub(crate) fn finish(&self) -> Result<(), CommandError> {
+        self.events.as_ref().map_or(Ok(()), |events| events.finish(LAST_EVENTS))
+    }
+
+    pub(crate) fn building(&self, changed: &[PathBuf]) {
         match changed {
             [] => self.ui.status("Building", &self.project_path.display().to_string()),
             [first, rest @ ..] => {
@@ -109,7 +118,7 @@ impl Report {
             }
         }
         self.status.0.busy("building");
-        self.event(&Event::Building { project_path: &self.project_path, changed })
+        self.event(&Event::Building { project_path: &self.project_path, changed });
     }
 
     /// Something else has to end first.
@@ -132,8 +141,7 @@ impl Report {
         let reference = reference.to_string();
         self.ui.status("Pulling", &reference);
         self.status.0.busy("pulling");
-        // Whoever has stopped reading is noticed by the next event that matters.
-        _ = self.event(&Event::Pulling { reference: &reference });
+        self.event(&Event::Pulling { reference: &reference });
     }
 
     pub(crate) fn pulled(&self, pulled: &Image) {
@@ -144,26 +152,21 @@ impl Report {
         };
         self.ui.detail(&format!("{reference} is {digest}, from the {from}"));
         self.status.0.busy("building");
-        _ = self.event(&Event::Pulled {
-            reference: &reference,
-            digest: &digest,
-            size: pulled.bytes.len() as u64,
-            from,
-        });
+        self.event(&Event::Pulled { reference: &reference, digest: &digest, size: pulled.bytes.len() as u64, from });
     }
 
-    pub(crate) fn built(&self, built: &Built) -> Result<(), CommandError> {
+    pub(crate) fn built(&self, built: &Built) {
         let (path, seconds) = (built.component_path.display(), built.elapsed.as_secs_f64());
         self.ui.status("Built", &format!("{path} ({} kB) in {seconds:.1}s", built.size.div_ceil(1000)));
         self.event(&Event::Built {
             component_path: &built.component_path,
             size: built.size,
             elapsed_ms: milliseconds(built.elapsed),
-        })
+        });
     }
 
     /// A build or a start that failed, while something may still be served.
-    pub(crate) fn failed(&self, err: &CommandError, still_serving: bool) -> Result<(), CommandError> {
+    pub(crate) fn failed(&self, err: &CommandError, still_serving: bool) {
         if !self.ui.is_json() {
             self.ui.error(err);
             let then = if still_serving { "the last good version keeps answering" } else { "nothing is served yet" };
@@ -171,18 +174,18 @@ impl Report {
             self.still(AnsiColor::Red, "failed", then);
         }
         let (message, causes) = (err.to_string(), err.causes());
-        self.event(&Event::BuildFailed { message, causes, hints: err.hints(), serving: still_serving })
+        self.event(&Event::BuildFailed { message, causes, hints: err.hints(), serving: still_serving });
     }
 
-    pub(crate) fn ready(&self, address: SocketAddr, elapsed: Duration) -> Result<(), CommandError> {
+    pub(crate) fn ready(&self, address: SocketAddr, elapsed: Duration) {
         let url = self.url(address);
         self.ui.status("Serving", &format!("{url} (started in {} ms)", milliseconds(elapsed)));
         self.still(AnsiColor::Green, "serving", &url);
-        self.event(&Event::Ready { address, url: &url, elapsed_ms: milliseconds(elapsed) })
+        self.event(&Event::Ready { address, url: &url, elapsed_ms: milliseconds(elapsed) });
     }
 
     /// A new version answers; `since` is how long ago its component was written.
-    pub(crate) fn swapped(&self, url: &str, replaced: &Replaced, since: Duration) -> Result<(), CommandError> {
+    pub(crate) fn swapped(&self, url: &str, replaced: &Replaced, since: Duration) {
         self.still(AnsiColor::Green, "serving", url);
         let service = match replaced.service {
             ServiceFate::Started => Some("restarted"),
@@ -204,13 +207,13 @@ impl Report {
             since_written_ms: milliseconds(since),
             components: &replaced.components,
             service,
-        })
+        });
     }
 
-    pub(crate) fn unchanged(&self, url: &str) -> Result<(), CommandError> {
+    pub(crate) fn unchanged(&self, url: &str) {
         self.still(AnsiColor::Green, "serving", url);
         self.ui.status("Unchanged", "the build gave the component that is served already");
-        self.event(&Event::Unchanged)
+        self.event(&Event::Unchanged);
     }
 
     /// What the components import and export.
@@ -232,9 +235,12 @@ impl Report {
         path.strip_prefix(&self.project_path).unwrap_or(path)
     }
 
-    fn event(&self, event: &Event<'_>) -> Result<(), CommandError> {
+    fn event(&self, event: &Event<'_>) {
         self.feed(event);
-        if self.ui.is_json() { self.ui.event(event) } else { Ok(()) }
+        if let Some(events) = &self.events {
+            // Without room, nobody has read for thousands of events.
+            _ = events.push(event, Importance::Needed);
+        }
     }
 
     fn feed(&self, event: &Event<'_>) {

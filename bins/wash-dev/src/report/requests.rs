@@ -15,6 +15,8 @@ use wash_runtime::engine::workload::ResolvedWorkload;
 use wash_runtime::host::http::{ObservedRequest, RequestObserver};
 use wash_runtime::host::metrics::RequestOutcome;
 
+use washlib_cli::Importance;
+
 use super::{Event, Report};
 
 /// Requests that may wait to be told.
@@ -131,14 +133,16 @@ async fn tell(mut requests: mpsc::Receiver<Told>, counts: Arc<Counts>, report: R
     loop {
         tokio::select! {
             request = requests.recv() => match request {
-                Some(request) => report.request(&request),
+                Some(request) => if !report.request(&request) {
+                    counts.not_told.fetch_add(1, Ordering::Relaxed);
+                },
                 None => return,
             },
             _ = interval.tick() => {
                 counts.left.store(PER_SECOND, Ordering::Relaxed);
                 let count = counts.not_told.swap(0, Ordering::Relaxed);
-                if count > 0 {
-                    report.requests_not_told(count);
+                if count > 0 && !report.requests_not_told(count) {
+                    counts.not_told.fetch_add(count, Ordering::Relaxed);
                 }
             }
         }
@@ -146,7 +150,8 @@ async fn tell(mut requests: mpsc::Receiver<Told>, counts: Arc<Counts>, report: R
 }
 
 impl Report {
-    fn request(&self, told: &Told) {
+    /// Tells of a request; not if programs fall behind.
+    fn request(&self, told: &Told) -> bool {
         let elapsed_ms = (told.elapsed.as_secs_f64() * 100_000.0).round() / 100.0;
         if !self.ui.is_json() {
             let style = style(told.status);
@@ -154,21 +159,26 @@ impl Report {
             let stale = if told.stale { " (stale)" } else { "" };
             self.ui.line(&format!("{method:>12} {path} {style}{status}{style:#} {elapsed_ms:.1} ms{stale}"));
         }
-        // Whoever has stopped reading is noticed by the next event that matters.
-        _ = self.event(&Event::Request {
+        self.dispensable_event(&Event::Request {
             method: told.method.as_str(),
             path: &told.path,
             status: told.status.as_u16(),
             elapsed_ms,
             stale: told.stale,
-        });
+        })
     }
 
-    fn requests_not_told(&self, count: u64) {
+    fn requests_not_told(&self, count: u64) -> bool {
         if !self.ui.is_json() {
             self.ui.line(&format!("{:>12} and {count} more requests", "…"));
         }
-        _ = self.event(&Event::RequestsNotTold { count });
+        self.dispensable_event(&Event::RequestsNotTold { count })
+    }
+
+    /// Whether it was told, if programs read along.
+    fn dispensable_event(&self, event: &Event<'_>) -> bool {
+        self.feed(event);
+        self.events.as_ref().is_none_or(|events| events.push(event, Importance::Dispensable))
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use wash_runtime::host::events::HostEvent;
-use washlib_cli::CommandError;
 
 use super::event::milliseconds;
 use super::{Event, Report};
@@ -13,35 +12,34 @@ use super::{Event, Report};
 /// Tells of services until the host is gone.
 pub(crate) async fn tell_of_services(report: Report, mut events: Receiver<HostEvent>) {
     loop {
-        // Whoever has stopped reading is noticed by the next event that matters.
-        _ = match events.recv().await {
+        match events.recv().await {
             Ok(HostEvent::ServiceRestarting { restarts, after, reason, .. }) => {
                 report.service_restarting(restarts, after, &reason)
             }
             Ok(HostEvent::ServiceCompleted { .. }) => report.service_completed(),
             Ok(HostEvent::ServiceFailed { reason, .. }) => report.service_failed(&reason),
-            Ok(_) | Err(RecvError::Lagged(_)) => Ok(()),
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return,
-        };
+        }
     }
 }
 
 impl Report {
-    fn service_restarting(&self, restarts: u64, after: Duration, message: &str) -> Result<(), CommandError> {
+    fn service_restarting(&self, restarts: u64, after: Duration, message: &str) {
         let line = message.lines().next().unwrap_or_default();
         self.ui.warn(&format!("the service failed: {line}"));
         self.ui.status("Restarting", &format!("the service in {after:?}, time {restarts}"));
-        self.event(&Event::ServiceRestarting { restarts, after_ms: milliseconds(after), message })
+        self.event(&Event::ServiceRestarting { restarts, after_ms: milliseconds(after), message });
     }
 
-    fn service_completed(&self) -> Result<(), CommandError> {
+    fn service_completed(&self) {
         self.ui.status("Completed", "the service has finished");
-        self.event(&Event::ServiceCompleted)
+        self.event(&Event::ServiceCompleted);
     }
 
-    fn service_failed(&self, message: &str) -> Result<(), CommandError> {
+    fn service_failed(&self, message: &str) {
         let line = message.lines().next().unwrap_or_default();
         self.ui.warn(&format!("the service failed and is not started again before the next change: {line}"));
-        self.event(&Event::ServiceFailed { message })
+        self.event(&Event::ServiceFailed { message });
     }
 }

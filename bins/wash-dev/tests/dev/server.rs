@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -64,6 +64,25 @@ impl Server {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap();
         let stdout = lines(child.stdout.take().unwrap());
+        Self::of(child, stdout)
+    }
+
+    /// Starts in a project, with a pipe for stdout that is read until it serves, but no longer.
+    pub(crate) fn start_unread(project: &Project) -> (Self, BufReader<ChildStdout>) {
+        let mut command = project.command();
+        command.args(["-o", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self::of(child, mpsc::channel().1);
+        while server.address.is_none() {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            server.parse(&line);
+        }
+        (server, stdout)
+    }
+
+    fn of(mut child: Child, stdout: Receiver<String>) -> Self {
         let stderr = lines(child.stderr.take().unwrap());
         let (sender, ended) = mpsc::channel();
         let pid = Pid::from_child(&child);

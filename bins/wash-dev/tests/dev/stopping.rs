@@ -1,6 +1,9 @@
 //! How it ends: what is in flight, what it has started, and when.
 
+use std::io::BufRead as _;
+
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::connection::{Answer, Connection};
 use crate::project::{Project, greeting};
@@ -15,6 +18,47 @@ fn interrupt_first_build(signal: Signal) {
     let end = server.ended_well();
     assert_eq!(end.events.len(), 1, "{:?}", end.events);
     assert_eq!(end.events[0]["type"], "building");
+}
+
+/// Has more told than a pipe and its reader's buffer hold.
+fn fill_pipe(connection: &mut Connection) {
+    let path = format!("/{}", "x".repeat(250));
+    for _ in 0..400 {
+        assert_eq!(connection.get(&path).status, 404);
+    }
+}
+
+#[test]
+fn a_program_that_stops_reading_stops_nothing() {
+    let project = Project::new();
+    let (server, stdout) = Server::start_unread(&project);
+    let mut connection = Connection::open(server.address());
+    fill_pipe(&mut connection);
+    project.choose_version(2);
+    while connection.get("/") == Answer::ok(greeting(1)) {}
+    assert_eq!(connection.get("/"), Answer::ok(greeting(2)));
+    // What it was to be told is there when it reads again.
+    let mut lines = stdout.lines().map(Result::unwrap);
+    assert!(lines.any(|line| serde_json::from_str::<Value>(&line).unwrap()["type"] == "swapped"));
+    server.stop();
+}
+
+#[test]
+fn a_program_that_stops_reading_does_not_keep_it_from_ending() {
+    let project = Project::new();
+    let (server, _stdout) = Server::start_unread(&project);
+    let mut connection = Connection::open(server.address());
+    fill_pipe(&mut connection);
+    server.stop();
+}
+
+#[test]
+fn it_ends_when_nobody_can_read_any_more() {
+    let project = Project::new();
+    let (server, stdout) = Server::start_unread(&project);
+    drop(stdout);
+    server.get("/");
+    server.ended_well();
 }
 
 #[test]

@@ -19,7 +19,6 @@ use washlib_registry_server::{Builder, Credentials, Exposure, RegistryServer, St
 use crate::cli::Serve;
 pub(crate) use credentials::hide_password;
 use report::{Ready, Report};
-use requests::Requests;
 
 /// How long the last requests may take to notice that the server has gone.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
@@ -30,23 +29,23 @@ const DISK_THREADS: usize = 32;
 /// The body of `wash oci serve`.
 pub(crate) fn serve(args: &Serve, ui: &Ui) -> Result<(), CommandError> {
     let begun = Instant::now();
-    let (requests, writing) = if ui.is_json() { Some(Requests::start(ui)?).unzip() } else { (None, None) };
-    run(args, Report::new(ui, requests), begun)?;
-    // Nobody adds to the events any more: the last of them are written, and then one that says so.
-    if let Some(writing) = writing {
-        _ = writing.join();
+    let report = Report::new(ui)?;
+    let served = run(args, &report, begun);
+    if served.is_ok() {
+        report.stopped(begun.elapsed());
     }
-    Report::new(ui, None).stopped(begun.elapsed())
+    let told = report.finish();
+    served.and(told)
 }
 
 /// Serves until somebody ends it, which is the normal end.
-fn run(args: &Serve, report: Report, begun: Instant) -> Result<(), CommandError> {
+fn run(args: &Serve, report: &Report, begun: Instant) -> Result<(), CommandError> {
     let credentials = credentials::read(args).map_err(command_error::credentials)?;
     let has_users = credentials.is_some();
     let dir = args.dir.clone().or_else(default_dir).ok_or_else(command_error::no_data_folder)?;
     let store = Store::open(&dir).map_err(command_error::open)?;
     let dir = fs_err::canonicalize(dir).map_err(CommandError::failure)?;
-    let builder = configured(args, store, credentials, &report)?;
+    let builder = configured(args, store, credentials, report)?;
     let (first, second) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     listen_for_interrupts(&first, &second)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -55,11 +54,10 @@ fn run(args: &Serve, report: Report, begun: Instant) -> Result<(), CommandError>
         let server = builder.bind(args.addr).await.map_err(command_error::bind)?;
         let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
         let (address, elapsed) = (server.address(), begun.elapsed());
-        report.ready(&Ready { address, scheme, directory: &dir, has_users, elapsed })?;
+        report.ready(&Ready { address, scheme, directory: &dir, has_users, elapsed });
         let stop = async {
             first.notified().await;
-            // Who reads stdout may be gone already.
-            _ = report.stopping();
+            report.stopping();
         };
         tokio::select! {
             () = server.run(stop) => {}
@@ -87,7 +85,7 @@ fn configured(
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
         builder = builder.with_tls(TlsFiles { certificate: certificate.clone(), key: key.clone() });
     } else if args.allow_remote && !args.addr.ip().to_canonical().is_loopback() {
-        report.warn("without --tls-cert, passwords and contents cross the network as they are")?;
+        report.warn("without --tls-cert, passwords and contents cross the network as they are");
     }
     Ok(builder)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use washlib_cli::{CommandError, Ui};
+use washlib_cli::{CommandError, EventQueue, Importance, Ui};
 use washlib_registry_server::{Observer, RequestRecord};
 
 use super::requests::Requests;
@@ -24,6 +24,9 @@ enum Event<'a> {
     Stopped { elapsed_ms: u64 },
 }
 
+/// How long the last events may take.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
 /// What there is to know once the registry listens.
 pub(super) struct Ready<'a> {
     pub(super) address: SocketAddr,
@@ -37,21 +40,29 @@ pub(super) struct Ready<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Report {
     ui: Ui,
-    requests: Option<Requests>,
+    /// For programs, if one reads along.
+    events: Option<(EventQueue, Requests)>,
 }
 
 impl Report {
-    /// Tells of requests too, in the way that is given.
-    pub(super) fn new(ui: &Ui, requests: Option<Requests>) -> Self {
-        Self { ui: ui.clone(), requests }
+    /// Tells programs too, if the result is wanted as JSON.
+    pub(super) fn new(ui: &Ui) -> Result<Self, CommandError> {
+        let events = if ui.is_json() {
+            // A registry is of use to others than whoever reads about it.
+            let queue = ui.event_queue(|| {})?;
+            Some((queue.clone(), Requests::new(queue)))
+        } else {
+            None
+        };
+        Ok(Self { ui: ui.clone(), events })
     }
 
-    pub(super) fn warn(&self, text: &str) -> Result<(), CommandError> {
+    pub(super) fn warn(&self, text: &str) {
         self.ui.warn(text);
-        self.event(&Event::Warning { message: text })
+        self.event(&Event::Warning { message: text });
     }
 
-    pub(super) fn ready(&self, ready: &Ready<'_>) -> Result<(), CommandError> {
+    pub(super) fn ready(&self, ready: &Ready<'_>) {
         let url = format!("{}://{}", ready.scheme, ready.address);
         let for_users = if ready.has_users { ", for users with a password" } else { "" };
         self.ui.status("Serving", &format!("{url} from {}{for_users}", ready.directory.display()));
@@ -61,20 +72,28 @@ impl Report {
             directory: ready.directory,
             authentication: ready.has_users,
             elapsed_ms: milliseconds(ready.elapsed),
-        })
+        });
     }
 
-    pub(super) fn stopping(&self) -> Result<(), CommandError> {
+    pub(super) fn stopping(&self) {
         self.ui.status("Stopping", "after the requests in flight");
-        self.event(&Event::Stopping)
+        self.event(&Event::Stopping);
     }
 
-    pub(super) fn stopped(&self, elapsed: Duration) -> Result<(), CommandError> {
-        self.event(&Event::Stopped { elapsed_ms: milliseconds(elapsed) })
+    pub(super) fn stopped(&self, elapsed: Duration) {
+        self.event(&Event::Stopped { elapsed_ms: milliseconds(elapsed) });
     }
 
-    fn event(&self, event: &Event<'_>) -> Result<(), CommandError> {
-        if self.ui.is_json() { self.ui.event(event) } else { Ok(()) }
+    /// Waits until programs have been told everything, unless nobody reads.
+    pub(super) fn finish(&self) -> Result<(), CommandError> {
+        self.events.as_ref().map_or(Ok(()), |(queue, _)| queue.finish(LAST_EVENTS))
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        if let Some((queue, _)) = &self.events {
+            // Without room, nobody has read for thousands of events.
+            _ = queue.push(event, Importance::Needed);
+        }
     }
 
     /// The requests that a person cares about: what was pushed, pulled and deleted.
@@ -115,13 +134,13 @@ fn artifact(path: &str) -> Option<String> {
 impl Observer for Report {
     fn request(&self, record: &RequestRecord<'_>) {
         self.tell(record);
-        if let Some(requests) = &self.requests {
+        if let Some((_, requests)) = &self.events {
             requests.tell(record);
         }
     }
 
     fn trouble(&self, message: &str) {
-        _ = self.warn(message);
+        self.warn(message);
     }
 }
 
