@@ -13,7 +13,7 @@ use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::files;
+use super::files::{self, OpenFiles};
 use super::headers::{self, HeaderBytes};
 use super::linked::{Item, Linked, Role};
 use super::memory::BudgetShare;
@@ -49,7 +49,7 @@ pub struct Ctx {
     instances: Vec<(usize, Instance)>,
     /// Items that wait for a call of theirs, the first one first.
     pub(super) callers: Vec<usize>,
-    pub(super) open_files: u64,
+    pub(super) open_files: OpenFiles,
     /// Calls between siblings, each in a store of its own, that have led to this store.
     pub(super) depth: usize,
     /// Whether the workload's service waits for what happens in this store.
@@ -273,7 +273,7 @@ pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedu
         resting: Vec::new(),
         instances: Vec::new(),
         callers: Vec::new(),
-        open_files: 0,
+        open_files: OpenFiles::default(),
         depth: 0,
         for_service: linked.item(index).role == Role::Service,
         table,

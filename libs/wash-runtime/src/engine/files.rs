@@ -2,8 +2,11 @@
 //!
 //! Which files a guest may open is decided by its mounts, not here.
 
+use std::fs::File;
+use std::sync::{Arc, Weak};
+
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
@@ -20,15 +23,10 @@ const PART_OF_STORE: u64 = 8;
 
 type Opening = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
 
-/// Replaces WASI's functions that open and close files by ones that count.
+/// Replaces WASI's function that opens files by one that counts.
 pub(super) fn limit(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut interface = linker.instance(INTERFACE)?;
-    interface.resource("descriptor", ResourceType::host::<Descriptor>(), |mut store, rep| {
-        let ctx: &mut Ctx = store.data_mut();
-        closed(ctx);
-        HostDescriptor::drop(&mut ctx.filesystem(), Resource::new_own(rep))
-    })?;
     interface.func_wrap_async("[method]descriptor.open-at", |store, opening: Opening| {
         Box::new(async move { Ok((open(store, opening).await?,)) })
     })?;
@@ -52,24 +50,42 @@ async fn open(
     Ok(opened(ctx, file)?.ok_or(ErrorCode::InsufficientMemory))
 }
 
-/// Whether the store's guests may open another file.
-pub(super) fn may_open(ctx: &Ctx) -> bool {
-    ctx.open_files < allowed_files() / PART_OF_STORE
+/// The files that the guests of a store have opened, as long as anything of them is left: a stream keeps a file open
+/// whose descriptor is gone.
+#[derive(Default)]
+pub(super) struct OpenFiles(Vec<Weak<File>>);
+
+impl OpenFiles {
+    /// Whether there is room for another.
+    fn has_room(&mut self) -> bool {
+        let most = usize::try_from(allowed_files() / PART_OF_STORE).unwrap_or(usize::MAX);
+        if self.0.len() >= most {
+            // Only now is it worth to look which of them are closed.
+            self.0.retain(|file| file.strong_count() > 0);
+        }
+        self.0.len() < most
+    }
 }
 
-/// Counts a file that has been opened, or closes it if the process has too many of them.
-pub(super) fn opened(ctx: &mut Ctx, file: Resource<Descriptor>) -> wasmtime::Result<Option<Resource<Descriptor>>> {
-    if number(WasiView::ctx(ctx).table.get(&file)?) >= allowed_files() / 4 * 3 {
-        ctx.table().delete(file)?;
+/// Whether the store's guests may open another file.
+pub(super) fn may_open(ctx: &mut Ctx) -> bool {
+    ctx.open_files.has_room()
+}
+
+/// Counts a file that has been opened, or closes it if the store or the process has too many of them.
+pub(super) fn opened(ctx: &mut Ctx, opened: Resource<Descriptor>) -> wasmtime::Result<Option<Resource<Descriptor>>> {
+    let file = match WasiView::ctx(ctx).table.get(&opened)? {
+        Descriptor::File(file) => Arc::downgrade(&file.file),
+        Descriptor::Dir(directory) => Arc::downgrade(&directory.dir),
+    };
+    let is_one_too_many = file.upgrade().is_some_and(|file| number(&file) >= allowed_files() / 4 * 3);
+    // Others may have been opened meanwhile.
+    if is_one_too_many || !may_open(ctx) {
+        ctx.table().delete(opened)?;
         return Ok(None);
     }
-    ctx.open_files += 1;
-    Ok(Some(file))
-}
-
-/// Counts a file that is being closed.
-pub(super) fn closed(ctx: &mut Ctx) {
-    ctx.open_files = ctx.open_files.saturating_sub(1);
+    ctx.open_files.0.push(file);
+    Ok(Some(opened))
 }
 
 /// Files that the process may have open.
@@ -80,13 +96,9 @@ fn allowed_files() -> u64 {
 
 /// The system gives the lowest number that is free, so that a number tells how many files the process has open.
 #[cfg(unix)]
-fn number(descriptor: &Descriptor) -> u64 {
+fn number(file: &File) -> u64 {
     use std::os::fd::AsRawFd;
-    let number = match descriptor {
-        Descriptor::File(file) => file.file.as_raw_fd(),
-        Descriptor::Dir(directory) => directory.dir.as_raw_fd(),
-    };
-    u64::try_from(number).unwrap_or(0)
+    u64::try_from(file.as_raw_fd()).unwrap_or(0)
 }
 
 #[cfg(not(unix))]
@@ -95,6 +107,6 @@ fn allowed_files() -> u64 {
 }
 
 #[cfg(not(unix))]
-fn number(_: &Descriptor) -> u64 {
+fn number(_: &File) -> u64 {
     0
 }

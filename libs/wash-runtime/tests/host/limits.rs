@@ -116,9 +116,9 @@ async fn a_guest_opens_no_more_than_its_part_of_the_processs_files() {
     request.workload.volumes = vec![empty_dir("data")];
     let host = running(request).await;
     let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
-    for _ in 0..2 {
-        let opened: u64 = host.get("/files?10000").await.body.parse().unwrap();
-        assert!((1..=10_000.min(allowed / 8)).contains(&opened), "{opened} of {allowed}");
+    for path in ["/files?10000", "/streams?10000", "/directories?10000", "/files?10000"] {
+        let opened: u64 = host.get(path).await.body.parse().unwrap();
+        assert!((1..=10_000.min(allowed / 8)).contains(&opened), "{path}: {opened} of {allowed}");
     }
     // Files that are closed do not count.
     assert_eq!(host.get("/reopen?10000").await, Answer::ok("fine"));

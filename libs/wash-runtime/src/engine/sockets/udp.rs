@@ -65,7 +65,10 @@ pub(super) struct UdpEndpoint {
     outside: OnceLock<OutsideUdp>,
     /// Held by whoever waits for the next datagram.
     #[cfg(feature = "wasip3")]
-    turn: Arc<tokio::sync::Mutex<()>>,
+    receiving: Arc<tokio::sync::Mutex<()>>,
+    /// Held by whoever sends.
+    #[cfg(feature = "wasip3")]
+    sending: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The real socket. It is bound to whatever port the system gives, and hears only those that it has spoken to.
@@ -123,7 +126,9 @@ impl UdpSocket {
             hop_limit: Mutex::new(self.options.hop_limit),
             outside: OnceLock::new(),
             #[cfg(feature = "wasip3")]
-            turn: Arc::default(),
+            receiving: Arc::default(),
+            #[cfg(feature = "wasip3")]
+            sending: Arc::default(),
         };
         self.state = UdpState::BindStarted(Arc::new(endpoint));
         Ok(())
@@ -309,7 +314,7 @@ impl IncomingDatagrams {
     /// Whoever waits for the next datagram holds this, because only one of those who wait is woken.
     #[cfg(feature = "wasip3")]
     pub(super) fn turn(&self) -> Arc<tokio::sync::Mutex<()>> {
-        Arc::clone(&self.endpoint.turn)
+        Arc::clone(&self.endpoint.receiving)
     }
 
     pub(super) fn receive(&mut self, buffer: &mut Vec<u8>) -> Option<Datagram> {
@@ -325,6 +330,12 @@ impl Pollable for IncomingDatagrams {
 }
 
 impl OutgoingDatagrams {
+    /// Whoever sends holds this, because only one of those who wait for room is woken.
+    #[cfg(feature = "wasip3")]
+    pub(super) fn turn(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.endpoint.sending)
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.endpoint.poll_writable(&mut Context::from_waker(Waker::noop())).is_ready()
     }

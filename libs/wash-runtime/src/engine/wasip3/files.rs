@@ -2,10 +2,10 @@
 //!
 //! The limit itself is that of [`crate::engine::files`].
 
-use wasmtime::component::{Accessor, Linker, Resource, ResourceType};
+use wasmtime::component::{Accessor, Linker, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p3::bindings::filesystem::types::{
-    DescriptorFlags, ErrorCode, HostDescriptor, HostDescriptorWithStore, OpenFlags, PathFlags,
+    DescriptorFlags, ErrorCode, HostDescriptorWithStore, OpenFlags, PathFlags,
 };
 
 use crate::engine::ctx::Ctx;
@@ -16,15 +16,10 @@ const INTERFACE: &str = "wasi:filesystem/types@0.3.0";
 
 type Opening = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
 
-/// Replaces WASI's functions that open and close files by ones that count.
+/// Replaces WASI's function that opens files by one that counts.
 pub(super) fn limit(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut interface = linker.instance(INTERFACE)?;
-    interface.resource("descriptor", ResourceType::host::<Descriptor>(), |mut store, rep| {
-        let ctx: &mut Ctx = store.data_mut();
-        files::closed(ctx);
-        HostDescriptor::drop(&mut ctx.filesystem(), Resource::new_own(rep))
-    })?;
     interface.func_wrap_concurrent("[method]descriptor.open-at", |accessor, opening: Opening| {
         Box::pin(async move { Ok((open(accessor, opening).await?,)) })
     })?;

@@ -35,6 +35,19 @@ async fn a_component_talks_to_its_service_on_the_workload_s_own_loopback() {
 }
 
 #[tokio::test]
+async fn connections_count_until_their_streams_end_and_a_listener_outlives_a_crowd() {
+    let host = TestHost::start().await;
+    host.deploy(talking("crowded")).await;
+    let mut connection = host.connect().await;
+    for _ in 0..2 {
+        // The listener has sockets of its own, so that there are more connections than it may take.
+        assert_eq!(connection.get("/crowd?127.0.0.1:7000").await, Answer::ok("1024"));
+        // It notices one after the other that the crowd has gone.
+        while connection.get("/tcp?127.0.0.1:7000").await != Answer::ok(r#"Ok("said over tcp")"#) {}
+    }
+}
+
+#[tokio::test]
 async fn nothing_leads_to_the_machine_s_own_loopback_or_to_special_addresses() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = TestHost::start().await;

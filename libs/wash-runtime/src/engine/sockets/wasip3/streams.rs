@@ -1,6 +1,7 @@
 //! The streams of a connection, and that of the connections which a listener accepts.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
@@ -12,9 +13,9 @@ use wasmtime::{AsContextMut as _, StoreContextMut};
 use super::bindings::types::ErrorCode;
 use super::convert;
 use super::tcp::{Reader, TcpSocket, Writer};
-use crate::engine::sockets::SocketsCtxView;
 use crate::engine::sockets::network::TcpListener;
 use crate::engine::sockets::tcp::TcpOptions;
+use crate::engine::sockets::{SocketSlot, SocketsCtxView};
 
 /// Bytes that are read at once where the guest does not say.
 const CHUNK: usize = 16 << 10;
@@ -45,6 +46,8 @@ impl Drop for Outcome {
 pub(super) struct Incoming {
     pub(super) reader: Reader,
     pub(super) outcome: Outcome,
+    /// A connection counts as long as any part of it is there.
+    pub(super) _slot: Arc<SocketSlot>,
 }
 
 impl<D> StreamProducer<D> for Incoming {
@@ -85,6 +88,7 @@ impl<D> StreamProducer<D> for Incoming {
 pub(super) struct Outgoing {
     pub(super) writer: Writer,
     pub(super) outcome: Outcome,
+    pub(super) _slot: Arc<SocketSlot>,
 }
 
 impl<D> StreamConsumer<D> for Outgoing {
@@ -121,6 +125,7 @@ pub(super) struct Accepted<D: 'static> {
     pub(super) listener: TcpListener,
     pub(super) options: TcpOptions,
     pub(super) getter: for<'a> fn(&'a mut D) -> SocketsCtxView<'a>,
+    pub(super) _slot: Arc<SocketSlot>,
 }
 
 impl<D: 'static> StreamProducer<D> for Accepted<D> {
@@ -135,20 +140,21 @@ impl<D: 'static> StreamProducer<D> for Accepted<D> {
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
         let only_asks = destination.remaining(store.as_context_mut()) == Some(0);
-        match self.listener.poll_ready(cx) {
-            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(()) if only_asks => return Poll::Ready(Ok(StreamResult::Completed)),
-            Poll::Ready(()) => {}
+        loop {
+            match self.listener.poll_ready(cx) {
+                Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(()) if only_asks => return Poll::Ready(Ok(StreamResult::Completed)),
+                Poll::Ready(()) => {}
+            }
+            let Some(stream) = self.listener.accept() else { continue };
+            let view = (self.getter)(store.data_mut());
+            // There is no way to tell the guest that it has too many sockets, so the peer is told: its connection ends,
+            // and the listener goes on.
+            let Ok(slot) = view.ctx.socket_slot() else { continue };
+            let socket = view.table.push(TcpSocket::accepted(stream, self.options, slot))?;
+            destination.set_buffer(Some(socket));
+            return Poll::Ready(Ok(StreamResult::Completed));
         }
-        let view = (self.getter)(store.data_mut());
-        let Ok(slot) = view.ctx.socket_slot() else {
-            // The listener ends: there is no way to tell the guest that it has too many sockets.
-            return Poll::Ready(Ok(StreamResult::Dropped));
-        };
-        let Some(stream) = self.listener.accept() else { return Poll::Ready(Ok(StreamResult::Completed)) };
-        let socket = view.table.push(TcpSocket::accepted(stream, self.options, slot))?;
-        destination.set_buffer(Some(socket));
-        Poll::Ready(Ok(StreamResult::Completed))
     }
 }

@@ -33,7 +33,7 @@ pub struct TcpSocket {
     pub(super) options: TcpOptions,
     state: State,
     backlog: usize,
-    _slot: SocketSlot,
+    slot: Arc<SocketSlot>,
 }
 
 enum State {
@@ -163,7 +163,13 @@ impl<H: AsyncWrite + Unpin> AsyncWrite for Half<H> {
 
 impl TcpSocket {
     pub(super) fn new(family: IpAddressFamily, slot: SocketSlot) -> Self {
-        Self { family, options: TcpOptions::default(), state: State::Idle, backlog: DEFAULT_BACKLOG, _slot: slot }
+        Self {
+            family,
+            options: TcpOptions::default(),
+            state: State::Idle,
+            backlog: DEFAULT_BACKLOG,
+            slot: Arc::new(slot),
+        }
     }
 
     pub(super) fn accepted(stream: VirtualStream, options: TcpOptions, slot: SocketSlot) -> Self {
@@ -244,6 +250,11 @@ impl TcpSocket {
                 Err(ErrorCode::InvalidState)
             }
         }
+    }
+
+    /// For what goes on when the socket itself is dropped.
+    pub(super) fn slot(&self) -> Arc<SocketSlot> {
+        Arc::clone(&self.slot)
     }
 
     pub(super) fn take_reader(&mut self) -> Result<Reader, ErrorCode> {

@@ -49,7 +49,7 @@ impl<T: Send + 'static> HostTcpSocketWithStore<T> for Sockets {
         let getter = store.getter();
         let socket = store.get().table.get_mut(&this)?;
         let listener = socket.listen().map_err(convert::failure)?;
-        let accepted = Accepted { listener, options: socket.options, getter };
+        let accepted = Accepted { listener, options: socket.options, getter, _slot: socket.slot() };
         StreamReader::new(&mut store, accepted).map_err(SocketError::Trap)
     }
 
@@ -59,8 +59,10 @@ impl<T: Send + 'static> HostTcpSocketWithStore<T> for Sockets {
         mut data: StreamReader<u8>,
     ) -> wasmtime::Result<FutureReader<Result<(), ErrorCode>>> {
         let (sender, receiver) = oneshot::channel();
-        match store.get().table.get_mut(&this)?.take_writer() {
-            Ok(writer) => data.pipe(&mut store, Outgoing { writer, outcome: Outcome::new(sender) })?,
+        let socket = store.get().table.get_mut(&this)?;
+        let slot = socket.slot();
+        match socket.take_writer() {
+            Ok(writer) => data.pipe(&mut store, Outgoing { writer, outcome: Outcome::new(sender), _slot: slot })?,
             Err(code) => {
                 data.close(&mut store)?;
                 _ = sender.send(Err(convert::error(code)));
@@ -74,8 +76,12 @@ impl<T: Send + 'static> HostTcpSocketWithStore<T> for Sockets {
         this: Resource<TcpSocket>,
     ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Result<(), ErrorCode>>)> {
         let (sender, receiver) = oneshot::channel();
-        let stream = match store.get().table.get_mut(&this)?.take_reader() {
-            Ok(reader) => StreamReader::new(&mut store, Incoming { reader, outcome: Outcome::new(sender) })?,
+        let socket = store.get().table.get_mut(&this)?;
+        let slot = socket.slot();
+        let stream = match socket.take_reader() {
+            Ok(reader) => {
+                StreamReader::new(&mut store, Incoming { reader, outcome: Outcome::new(sender), _slot: slot })?
+            }
             Err(code) => {
                 _ = sender.send(Err(convert::error(code)));
                 StreamReader::new(&mut store, std::iter::empty())?

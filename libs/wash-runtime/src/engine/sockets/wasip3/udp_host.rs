@@ -30,6 +30,9 @@ impl<T: Send + 'static> HostUdpSocketWithStore<T> for Sockets {
             let (_, outgoing) = socket.streams(socket.peer).map_err(convert::failure)?;
             SocketResult::Ok(outgoing)
         })?;
+        // One waits until there is room, others wait for that one.
+        let turn = outgoing.turn();
+        let _turn = turn.lock().await;
         loop {
             match outgoing.send(data.clone(), to) {
                 Err(Code::WouldBlock) => outgoing.ready().await,

@@ -1,8 +1,10 @@
-//! A component that talks to whom a request names: `/tcp?127.0.0.1:7000`, `/udp?127.0.0.1:7000`, `/resolve?name`.
+//! A component that talks to whom a request names: `/tcp?127.0.0.1:7000`, `/udp?127.0.0.1:7000`, `/resolve?name`,
+//! `/crowd?127.0.0.1:7000`.
 
 use std::net::SocketAddr;
 
 use concurrent::{Answer, text};
+use wasip3::clocks::monotonic_clock::wait_for;
 use wasip3::http::types::Request;
 use wasip3::sockets::ip_name_lookup::resolve_addresses;
 use wasip3::sockets::types::{
@@ -30,6 +32,7 @@ impl wasip3::exports::http::handler::Guest for Talker {
                 }
                 text(sockets.len().to_string())
             }
+            "/crowd" => text(crowd(address(query)).await.to_string()),
             path => text(format!("unknown: {path}")),
         }
     }
@@ -84,4 +87,20 @@ async fn udp(address: IpSocketAddress) -> Result<String, ErrorCode> {
     socket.send(b"said over udp".to_vec(), None).await?;
     let (bytes, _) = socket.receive().await?;
     Ok(String::from_utf8(bytes).unwrap())
+}
+
+/// Connects until it may not any more, and keeps the streams of each connection without its socket.
+async fn crowd(address: IpSocketAddress) -> usize {
+    let mut kept = Vec::new();
+    while let Ok(socket) = TcpSocket::create(family(&address)) {
+        match socket.connect(address).await {
+            Ok(()) => {
+                let (writer, reader) = wit_stream::new();
+                kept.push((writer, socket.send(reader), socket.receive()));
+            }
+            // The listener has not taken the last ones yet.
+            Err(_) => wait_for(1_000_000).await,
+        }
+    }
+    kept.len()
 }

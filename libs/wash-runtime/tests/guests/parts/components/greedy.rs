@@ -68,6 +68,18 @@ impl wasip2::exports::http::incoming_handler::Guest for Greedy {
                 let opened = open_files(number());
                 answer(response_out, Fields::new(), opened.to_string().as_bytes());
             }
+            "/streams" => {
+                let opened = open_streams(number());
+                answer(response_out, Fields::new(), opened.to_string().as_bytes());
+            }
+            "/directories" => {
+                // Handles that opened nothing: closing them makes no room.
+                for _ in 0..number() {
+                    drop(get_directories());
+                }
+                let opened = open_files(number());
+                answer(response_out, Fields::new(), opened.to_string().as_bytes());
+            }
             "/reopen" => {
                 // One at a time, however often.
                 for _ in 0..number() {
@@ -217,6 +229,22 @@ fn open_files(number: usize) -> usize {
     let number = opened.len();
     println!("opened {number}");
     // They stay open until the instance goes.
+    std::mem::forget(opened);
+    number
+}
+
+/// The same, with streams that keep the files open while their handles go.
+fn open_streams(number: usize) -> usize {
+    let (directory, _) = &get_directories()[0];
+    let flags = DescriptorFlags::READ | DescriptorFlags::WRITE;
+    let mut opened = Vec::new();
+    for _ in 0..number {
+        match directory.open_at(PathFlags::empty(), "file", OpenFlags::CREATE, flags) {
+            Ok(file) => opened.push(file.read_via_stream(0).unwrap()),
+            Err(_) => break,
+        }
+    }
+    let number = opened.len();
     std::mem::forget(opened);
     number
 }
