@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -51,8 +52,8 @@ impl Client {
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
-    /// Gets `/` until the body is not this one any more.
-    pub(super) fn wait_for_other_than(&mut self, old: &str) -> Result<String> {
+    /// Gets `/` until the body is not this one any more, with pauses in between.
+    pub(super) fn wait_for_other_than(&mut self, old: &str, pause: Duration) -> Result<String> {
         loop {
             let (status, body) = self.get()?;
             if status != 200 {
@@ -61,6 +62,7 @@ impl Client {
             if body != old {
                 return Ok(body);
             }
+            thread::sleep(pause);
         }
     }
 

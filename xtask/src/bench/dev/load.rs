@@ -26,9 +26,8 @@ pub(super) fn measure(bench: &Bench) -> Result<()> {
     let first = bench.folder("load.wasm");
     fs_err::write(&first, project::with_text(&component, 0)?)?;
     let root = project::without_build(bench, "load", &first)?;
-    let mut server = Server::start(bench, &root)?;
+    let server = Server::start(bench, &root)?;
     let (address, stop) = (server.address, AtomicBool::new(false));
-    let process = server.id();
     let (rate, swaps, witnessed) = thread::scope(|scope| {
         let witnesses: Vec<_> = (0..WITNESSES).map(|_| scope.spawn(|| witness(address, &stop))).collect();
         let swapping = scope.spawn(|| {
@@ -42,14 +41,10 @@ pub(super) fn measure(bench: &Bench) -> Result<()> {
             }
             anyhow::Ok(version)
         });
-        let drained = scope.spawn(|| server.drain());
         let rate = wrk::run_with(address, CONNECTIONS, "localhost", "/", bench.duration);
         stop.store(true, Ordering::Relaxed);
         let swaps = swapping.join();
         let witnessed: Vec<_> = witnesses.into_iter().map(|witness| witness.join()).collect();
-        // The pipe ends with the program.
-        _ = std::process::Command::new("kill").arg(process.to_string()).status();
-        _ = drained.join();
         (rate, swaps, witnessed)
     });
     let rate = rate?;

@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -13,7 +15,8 @@ use super::client::Client;
 
 pub(super) struct Server {
     child: Child,
-    events: BufReader<ChildStdout>,
+    /// All but requests.
+    events: Receiver<Value>,
     pub(super) address: SocketAddr,
 }
 
@@ -35,7 +38,7 @@ impl Server {
             .stderr(Stdio::null());
         prepare(&mut command);
         let mut child = command.spawn().with_context(|| format!("cannot run {}", bench.wash_dev.display()))?;
-        let events = BufReader::new(child.stdout.take().context("no stdout")?);
+        let events = read_events(child.stdout.take().context("no stdout")?);
         let mut server = Self { child, events, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
         let ready = server.wait_for("ready")?;
         server.address = ready["address"].as_str().context("no address")?.parse()?;
@@ -47,13 +50,8 @@ impl Server {
     }
 
     /// The next event of this type.
-    pub(super) fn wait_for(&mut self, kind: &str) -> Result<Value> {
-        loop {
-            let mut line = String::new();
-            if self.events.read_line(&mut line)? == 0 {
-                bail!("it ended before `{kind}`");
-            }
-            let event: Value = serde_json::from_str(&line)?;
+    pub(super) fn wait_for(&self, kind: &str) -> Result<Value> {
+        for event in &self.events {
             if event["type"] == kind {
                 return Ok(event);
             }
@@ -61,23 +59,22 @@ impl Server {
                 bail!("{event}");
             }
         }
+        bail!("it ended before `{kind}`")
     }
+}
 
-    /// Takes the events off the pipe until the program ends, so that it never waits for a reader.
-    pub(super) fn drain(&mut self) -> Vec<Value> {
-        let mut events = Vec::new();
-        let mut line = String::new();
-        while self.events.read_line(&mut line).is_ok_and(|length| length > 0) {
-            events.extend(serde_json::from_str(&line).ok());
-            line.clear();
+/// Reads by a thread of its own, as long as there is something.
+fn read_events(stdout: ChildStdout) -> Receiver<Value> {
+    let (sender, events) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines() {
+            let Ok(Ok(event)) = line.map(|line| serde_json::from_str::<Value>(&line)) else { return };
+            if event["type"] != "request" && sender.send(event).is_err() {
+                return;
+            }
         }
-        events
-    }
-
-    /// Ends it, without waiting.
-    pub(super) fn id(&self) -> u32 {
-        self.child.id()
-    }
+    });
+    events
 }
 
 impl Drop for Server {
