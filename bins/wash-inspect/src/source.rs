@@ -130,7 +130,8 @@ fn file(name: String, path: PathBuf) -> Result<Source, SourceError> {
     let opened = fs_err::File::open(&path).map_err(failed)?;
     // A buffer of the file's size: growing one would hold it twice.
     let size = opened.metadata().map_err(failed)?.len().min(MAX_SIZE);
-    let bytes = read_all(opened, size, &name)?;
+    // The system's own file, which fills a buffer that nobody has cleared before.
+    let bytes = read_all(opened.into_file(), size, &name)?;
     Ok(Source { name, path: Some(path), content: Content::Bytes(bytes) })
 }
 

@@ -123,8 +123,10 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     } else {
         fs_err::File::open(path).and_then(|file| {
             let length = file.metadata()?.len();
-            bytes.reserve_exact(usize::try_from(length.min(MAX_BYTES)).unwrap_or_default());
-            file.take(MAX_BYTES + 1).read_to_end(&mut bytes)
+            // With room for the end to be noticed in.
+            bytes.reserve_exact(usize::try_from(length.min(MAX_BYTES)).unwrap_or_default() + 32);
+            // The system's own file, which fills a buffer that nobody has cleared before.
+            file.into_file().take(MAX_BYTES + 1).read_to_end(&mut bytes)
         })
     };
     read.map_err(|err| command_error::read(err, path))?;

@@ -92,9 +92,13 @@ impl CachedBlob {
     ///
     /// When it cannot be read.
     pub fn read(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or_default());
-        self.reader().read_to_end(&mut bytes)?;
+        let mut bytes = vec![0; usize::try_from(self.size).unwrap_or_default()];
+        self.file.read_exact_at(&mut bytes, 0).map_err(|err| self.named(&err))?;
         Ok(bytes)
+    }
+
+    fn named(&self, err: &io::Error) -> io::Error {
+        io::Error::new(err.kind(), format!("{}: {err}", self.path.display()))
     }
 
     /// A reader from its beginning. Each has a position of its own.
@@ -112,8 +116,7 @@ pub struct BlobReader<'a> {
 
 impl io::Read for BlobReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let named = |err: io::Error| io::Error::new(err.kind(), format!("{}: {err}", self.blob.path.display()));
-        let read = self.blob.file.read_at(buffer, self.position).map_err(named)?;
+        let read = self.blob.file.read_at(buffer, self.position).map_err(|err| self.blob.named(&err))?;
         self.position += read as u64;
         Ok(read)
     }
