@@ -60,7 +60,7 @@ pub(crate) fn image(err: ImageError) -> CommandError {
     let hint = match &err {
         // What the registry's own tool says with flags, the configuration says with keys.
         ImageError::Pull(PullError::Registry { source, .. }) => source.hint().map(|hint| {
-            hint.replace("`--insecure`", "`dev.allow_insecure_registries: true`")
+            hint.replace("`--insecure`", "`plain_http: true` for it in `oci.registries`")
                 .replace("`--ca-path`", "`oci.ca_paths`")
         }),
         ImageError::Pull(PullError::NotCached { reference, .. }) => Some(format!(

@@ -8,9 +8,10 @@ use std::io;
 use bytes::Bytes;
 use thiserror::Error;
 pub use washlib_oci as client;
+use washlib_oci::credentials::DocumentCredentials;
 use washlib_oci::{
-    CacheError, Cancellation, Client, ContentKind, Digest, PullError, PullOptions, PullPolicy, Reference, Secret,
-    Settings, Source, Unwatched, run_blocking,
+    CacheError, Cancellation, Client, ContentKind, Digest, PullError, PullOptions, PullPolicy, Reference, Settings,
+    Source, Unwatched, run_blocking,
 };
 
 /// Pulls the images that workloads name. Clones share connections, tokens and the cache.
@@ -91,16 +92,14 @@ impl Images {
     }
 
     /// The same with credentials from a file in Docker's format, as Kubernetes keeps them in a secret of the type
-    /// `kubernetes.io/dockerconfigjson`. Those of other files are used for registries that it does not
-    /// name, those of the environment and the command line not at all.
+    /// `kubernetes.io/dockerconfigjson`. They come before all others, which are used for registries that it does not
+    /// name; credential helpers that it names are not run.
     ///
     /// # Errors
     /// As [`Images::new`].
-    pub fn with_docker_config(&self, config: Secret) -> Result<Self, ImageError> {
+    pub fn with_docker_config(&self, config: DocumentCredentials) -> Result<Self, ImageError> {
         let mut settings = self.settings.clone();
-        settings.credentials.explicit = None;
-        settings.credentials.environment = None;
-        settings.credentials.inline = Some(config);
+        settings.credentials.document = Some(config);
         Self::new(settings)
     }
 

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use wash_runtime::oci::client::credentials::DocumentCredentials;
 use wash_runtime::oci::client::{PullPolicy, Reference, Secret};
 
 use super::Warnings;
@@ -87,8 +88,10 @@ impl Documents {
     }
 
     /// The credentials in a secret.
-    pub(crate) fn docker_config(&self, secret: &Key) -> Option<Secret> {
-        self.sets.secrets.get(secret)?.text(DOCKER_CONFIG).map(Secret::new)
+    pub(crate) fn docker_config(&self, secret: &Key) -> Option<DocumentCredentials> {
+        let text = Secret::new(self.sets.secrets.get(secret)?.text(DOCKER_CONFIG)?);
+        let (namespace, name) = secret;
+        Some(DocumentCredentials { text, origin: format!("the Secret `{namespace}/{name}`") })
     }
 
     /// A component's image, or that of the artifact which stands for it.

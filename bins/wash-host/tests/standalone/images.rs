@@ -136,16 +136,48 @@ fn documents_name_images_with_the_credentials_of_a_secret() {
     sandbox.write("w.yaml", document(&reference, "imagePullSecret: {name: acme}"));
     let output = sandbox.run("wash-host", ["run", "w.yaml", "--http-addr", ANY]).assert_code(1);
     assert!(output.stderr.contains("cannot pull"), "{}", output.stderr);
-    let auths = json!({ "auths": { registry.host(): { "username": "ada", "password": "opensesame" } } }).to_string();
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "acme" },
-        "type": "kubernetes.io/dockerconfigjson", "stringData": { ".dockerconfigjson": auths },
-    });
-    sandbox.write("secret.json", secret.to_string());
+    sandbox.write("secret.json", pull_secret(&registry, "opensesame"));
+    // Somebody's own credentials do not come before those that the document names.
+    let sandbox = sandbox.with_variable("WASH_REG_USER", "eve").with_variable("WASH_REG_PASSWORD", "guess");
     let server = Server::start(&sandbox, &["w.yaml", "secret.json"]);
     assert_eq!(server.get("/").body, HELLO);
     let end = server.stop();
     assert!(!end.stderr.contains("opensesame"), "{}", end.stderr);
+}
+
+/// A secret with the credentials of `ada`.
+fn pull_secret(registry: &TestRegistry, password: &str) -> String {
+    let auths = json!({
+        "auths": { registry.host(): { "username": "ada", "password": password } },
+        // What such a helper would do, it does to nobody.
+        "credHelpers": { registry.host(): "of-the-document" },
+    });
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "acme" },
+        "type": "kubernetes.io/dockerconfigjson", "stringData": { ".dockerconfigjson": auths.to_string() },
+    });
+    secret.to_string()
+}
+
+#[test]
+fn a_secret_that_is_refused_is_named_and_runs_no_helper() {
+    let registry = TestRegistry::start();
+    let reference = push(&registry, "acme/hello:1", &hello()).to_string();
+    registry.set_quirks([Quirk::Tokens(Tokens::for_user("ada", "opensesame"))]);
+    let sandbox = Sandbox::new();
+    let helper = sandbox.write("bin/docker-credential-of-the-document", "#!/bin/sh\ntouch ran\n");
+    std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", helper.parent().unwrap().display());
+    let sandbox = sandbox.with_variable("PATH", path);
+    sandbox.write("w.yaml", document(&reference, "imagePullSecret: {name: acme}"));
+    sandbox.write("secret.json", pull_secret(&registry, "wrong"));
+    let output = sandbox.run("wash-host", ["run", "w.yaml", "secret.json", "--http-addr", ANY]).assert_code(1);
+    for text in
+        ["names docker-credential-of-the-document, which is not run", "user `ada` from the Secret `default/acme`"]
+    {
+        assert!(output.stderr.contains(text), "{text}: {}", output.stderr);
+    }
+    assert!(!sandbox.work().join("ran").exists());
 }
 
 #[test]

@@ -29,7 +29,7 @@ section! {
         service_pull_policy: Option<Sourced<PullPolicy>>,
         /// Ports that the service listens on.
         service_ports: Option<Sourced<Vec<DeclaredPort>>>,
-        /// Whether registries may be asked without TLS.
+        /// Asks the registries of images without TLS, but for those of which `oci.registries` says more.
         allow_insecure_registries: Option<Sourced<bool>>,
         /// Components to load beside the main one.
         components: Option<Sourced<Vec<Component>>>,

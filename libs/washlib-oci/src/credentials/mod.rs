@@ -23,6 +23,8 @@ pub(crate) use docker_config::AuthFileContent;
 /// Where credentials are looked for. The first place that has some for a registry counts.
 #[derive(Clone, Debug)]
 pub struct CredentialSources {
+    /// What came along with the reference, such as a pull secret of Kubernetes.
+    pub document: Option<DocumentCredentials>,
     /// A user and password from the command line.
     pub explicit: Option<ExplicitCredential>,
     /// A user and password from environment variables.
@@ -40,6 +42,7 @@ pub struct CredentialSources {
 impl Default for CredentialSources {
     fn default() -> Self {
         Self {
+            document: None,
             explicit: None,
             environment: None,
             inline: None,
@@ -53,6 +56,16 @@ impl Default for CredentialSources {
 impl CredentialSources {
     /// Helpers may have to unlock a keyring or to ask a cloud.
     pub const DEFAULT_HELPER_TIMEOUT: Duration = Duration::from_secs(30);
+}
+
+/// The text of a file in Docker's format that a document brings along. Others may have written it, so that no credential
+/// helper that it names is run.
+#[derive(Clone, Debug)]
+pub struct DocumentCredentials {
+    /// The text.
+    pub text: Secret,
+    /// Where it comes from, for messages.
+    pub origin: String,
 }
 
 /// A user and password that somebody gave for one registry or for all.
@@ -91,6 +104,21 @@ impl CredentialSources {
     /// The credentials for a repository.
     pub(crate) async fn find(&self, repository: &Repository) -> Found {
         let mut tried = Vec::new();
+        if let Some(DocumentCredentials { text, origin }) = &self.document {
+            match AuthFileContent::parse(text.expose().as_bytes()) {
+                Ok(content) => {
+                    if let Some((helper, _)) = content.helper(repository) {
+                        tried.push(format!(
+                            "{origin} names docker-credential-{helper}, which is not run for a document"
+                        ));
+                    }
+                    if let Some(credential) = stored(&content, origin, repository, &mut tried) {
+                        return Found { credential: Some(credential), tried };
+                    }
+                }
+                Err(reason) => tried.push(format!("{origin} cannot be read ({reason})")),
+            }
+        }
         for explicit in [&self.explicit, &self.environment].into_iter().flatten() {
             if explicit.registry.as_deref().is_none_or(|registry| registry == repository.registry()) {
                 tried.push(format!("asked as user `{}` from {}", explicit.user, explicit.origin));
@@ -155,19 +183,28 @@ impl CredentialSources {
                 }
             }
         }
-        match content.stored(repository) {
-            Ok(Some(credential)) => {
-                tried.push(format!("asked as {} from {shown}", describe(&credential)));
-                Some(credential)
-            }
-            Ok(None) => {
-                tried.push(format!("{shown} has no credentials for {}", repository.registry()));
-                None
-            }
-            Err(reason) => {
-                tried.push(format!("{shown} has unusable credentials for {} ({reason})", repository.registry()));
-                None
-            }
+        stored(content, shown, repository, tried)
+    }
+}
+
+fn stored(
+    content: &AuthFileContent,
+    shown: &str,
+    repository: &Repository,
+    tried: &mut Vec<String>,
+) -> Option<Credential> {
+    match content.stored(repository) {
+        Ok(Some(credential)) => {
+            tried.push(format!("asked as {} from {shown}", describe(&credential)));
+            Some(credential)
+        }
+        Ok(None) => {
+            tried.push(format!("{shown} has no credentials for {}", repository.registry()));
+            None
+        }
+        Err(reason) => {
+            tried.push(format!("{shown} has unusable credentials for {} ({reason})", repository.registry()));
+            None
         }
     }
 }
