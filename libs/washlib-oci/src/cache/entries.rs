@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 
-use super::{Cache, CacheError, Note};
+use super::{Cache, CacheError, NEW, Note};
 use crate::digest::Digest;
 
 /// An unfinished download that nobody continued for this long is given up.
@@ -113,8 +113,15 @@ impl Cache {
             removed.blobs += 1;
             removed.bytes += file.size;
         }
+        let now = SystemTime::now();
         for folder in ["ingest", "tags"] {
             for file in files_in(&self.folder.join(folder))? {
+                // Another process is about to move it to its place.
+                let is_new =
+                    file.path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(NEW.as_bytes()));
+                if is_new && now.duration_since(file.last_used).unwrap_or_default() < UNFINISHED_FOR {
+                    continue;
+                }
                 super::remove(&file.path)?;
                 removed.bytes += if folder == "ingest" { file.size } else { 0 };
             }
@@ -232,6 +239,23 @@ mod tests {
         assert_eq!(left(&cache), ["newest"]);
         assert_eq!(cache.clean().unwrap().blobs, 1);
         assert!(left(&cache).is_empty());
+    }
+
+    #[test]
+    fn what_killed_processes_left_goes_after_a_day() {
+        let (cache, _) = filled();
+        let leave = |name: &str, hours: u64| {
+            let path = cache.folder.join("ingest").join(name);
+            let file = std::fs::File::create(&path).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600)).unwrap();
+            path
+        };
+        let (old, other, young) = (leave(".new-1", 25), leave(".new-2", 25), leave(".new-3", 1));
+        cache.prune(Prune::default()).unwrap();
+        assert!(!old.exists() && !other.exists() && young.exists());
+        let old = leave(".new-1", 25);
+        cache.clean().unwrap();
+        assert!(!old.exists() && young.exists());
     }
 
     #[test]

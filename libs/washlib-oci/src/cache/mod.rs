@@ -4,6 +4,7 @@
 //! blobs/<algorithm>/<hex>   a blob or manifest, whole
 //! tags/<hash>.json          what a tag, or the signatures of an artifact, last were
 //! ingest/<algorithm>-<hex>  a blob on its way; locked by whoever writes it, continued by whoever comes next
+//! ingest/.new-<random>      a file that is written in one go
 //! ```
 //!
 //! A blob is verified whenever it is read: a damaged one is removed and counts as absent. That is why nothing is synced:
@@ -60,6 +61,9 @@ pub struct Cache {
     /// A cache that nobody else uses, removed with its last user.
     temporary: Option<Arc<TempDir>>,
 }
+
+/// How the names of files begin that are about to be moved to their place.
+const NEW: &str = ".new-";
 
 /// A blob of the cache whose content has been verified.
 #[derive(Debug)]
@@ -221,10 +225,13 @@ impl Cache {
     }
 
     fn write_atomically(&self, path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
-        let folder = path.parent().unwrap_or(&self.folder);
-        self.make_folder(folder)?;
+        // Where what a killed process has left is found and removed.
+        let unfinished = self.folder.join("ingest");
+        for folder in [path.parent().unwrap_or(&self.folder), &unfinished] {
+            self.make_folder(folder)?;
+        }
         let named = |err: io::Error| io::Error::new(err.kind(), format!("{}: {err}", path.display()));
-        let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(named)?;
+        let mut temporary = tempfile::Builder::new().prefix(NEW).tempfile_in(&unfinished).map_err(named)?;
         io::Write::write_all(&mut temporary, bytes).map_err(named)?;
         temporary.persist(path).map_err(|err| named(err.error))?;
         Ok(())
