@@ -2396,12 +2396,32 @@ _wash() {
             return 0
             ;;
         wash__subcmd__inspect)
-            opts="-C -o -l -h -V --summary --wit --insecure --output --log-level --verbose --non-interactive --user-config --color --help --version diff check size deps metadata validate strip wat graph"
+            opts="-u -p -C -o -l -h -V --summary --wit --insecure --user --password --password-stdin --ca-path --output --log-level --verbose --non-interactive --user-config --color --help --version diff check size deps metadata validate strip wat graph"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2438,7 +2458,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__inspect__subcmd__check)
-            opts="-C -o -l -h --host --world --wit --list-hosts --insecure --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-u -p -C -o -l -h --host --world --wit --list-hosts --insecure --user --password --password-stdin --ca-path --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2453,6 +2473,26 @@ _wash() {
                     return 0
                     ;;
                 --wit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2492,7 +2532,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__inspect__subcmd__deps)
-            opts="-C -o -l -h --sbom --insecure --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-u -p -C -o -l -h --sbom --insecure --user --password --password-stdin --ca-path --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2500,6 +2540,26 @@ _wash() {
             case "${prev}" in
                 --sbom)
                     COMPREPLY=($(compgen -W "cyclonedx spdx" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
@@ -2538,13 +2598,33 @@ _wash() {
             return 0
             ;;
         wash__subcmd__inspect__subcmd__diff)
-            opts="-C -o -l -h --world --insecure --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-u -p -C -o -l -h --world --insecure --user --password --password-stdin --ca-path --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --world)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2584,7 +2664,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__inspect__subcmd__graph)
-            opts="-C -o -l -h --format --insecure --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-u -p -C -o -l -h --format --insecure --user --password --password-stdin --ca-path --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2592,6 +2672,26 @@ _wash() {
             case "${prev}" in
                 --format)
                     COMPREPLY=($(compgen -W "dot mermaid" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
@@ -2630,7 +2730,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__inspect__subcmd__metadata)
-            opts="-C -o -l -h --name --set-version --authors --description --licenses --source --homepage --revision --to --in-place --insecure --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-u -p -C -o -l -h --name --set-version --authors --description --licenses --source --homepage --revision --to --in-place --insecure --user --password --password-stdin --ca-path --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2672,6 +2772,26 @@ _wash() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2708,7 +2828,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__inspect__subcmd__size)
-            opts="-C -o -l -h --diff --treemap --top --insecure --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-u -p -C -o -l -h --diff --treemap --top --insecure --user --password --password-stdin --ca-path --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2723,6 +2843,26 @@ _wash() {
                     return 0
                     ;;
                 --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2762,7 +2902,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__inspect__subcmd__strip)
-            opts="-C -o -l -h --all --delete --to --in-place --insecure --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-u -p -C -o -l -h --all --delete --to --in-place --insecure --user --password --password-stdin --ca-path --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2773,6 +2913,26 @@ _wash() {
                     return 0
                     ;;
                 --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2812,12 +2972,32 @@ _wash() {
             return 0
             ;;
         wash__subcmd__inspect__subcmd__validate)
-            opts="-C -o -l -h --insecure --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-u -p -C -o -l -h --insecure --user --password --password-stdin --ca-path --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2854,12 +3034,32 @@ _wash() {
             return 0
             ;;
         wash__subcmd__inspect__subcmd__wat)
-            opts="-C -o -l -h --skeleton --insecure --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-u -p -C -o -l -h --skeleton --insecure --user --password --password-stdin --ca-path --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -181,6 +181,9 @@ complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcomma
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from help" -f -a "run" -d 'Run components, projects or Kubernetes documents, and serve them'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from help" -f -a "cache" -d 'Look after the compiled code that hosts keep'
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -s u -l user -d 'The user to log in as' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -l ca-path -d 'Trust the authorities whose certificates, in PEM, are in this file too; can be given several times' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -195,7 +198,8 @@ always\t'Always'
 never\t'Never'"
 complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -l summary -d 'Print the summary alone'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -l wit -d 'Print the WIT alone, on a terminal too'
-complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -l insecure -d 'Speak to the registry of a reference without TLS'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -l insecure -d 'Speak plain HTTP to the registries that the command names'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -l password-stdin -d 'Read the password from stdin'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -210,6 +214,9 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_s
 complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -a "wat" -d 'Print a component in the text format'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and not __fish_seen_subcommand_from diff check size deps metadata validate strip wat graph" -a "graph" -d 'Draw which instances a component consists of, and what satisfies what'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -l world -d 'The world of a package to compare' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -s u -l user -d 'The user to log in as' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -l ca-path -d 'Trust the authorities whose certificates, in PEM, are in this file too; can be given several times' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -222,13 +229,17 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -l insecure -d 'Speak to the registry of a reference without TLS'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -l insecure -d 'Speak plain HTTP to the registries that the command names'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -l password-stdin -d 'Read the password from stdin'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l host -d 'The host: a known one\'s name, or a file that describes one' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l world -d 'The world that the component must fit: `namespace:package/world`, or a world\'s name alone' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l wit -d 'Where the world is defined: a folder of WIT, a file, a reference or a package [default: the project\'s WIT folder]' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -s u -l user -d 'The user to log in as' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l ca-path -d 'Trust the authorities whose certificates, in PEM, are in this file too; can be given several times' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -242,13 +253,17 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 always\t'Always'
 never\t'Never'"
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l list-hosts -d 'List the known hosts'
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l insecure -d 'Speak to the registry of a reference without TLS'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l insecure -d 'Speak plain HTTP to the registries that the command names'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l password-stdin -d 'Read the password from stdin'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l diff -d 'Show what changed since another build' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l treemap -d 'Write a page with a map of the bytes, which needs no other file' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l top -d 'How many functions and crates to list' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -s u -l user -d 'The user to log in as' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l ca-path -d 'Trust the authorities whose certificates, in PEM, are in this file too; can be given several times' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -261,12 +276,16 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l insecure -d 'Speak to the registry of a reference without TLS'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l insecure -d 'Speak plain HTTP to the registries that the command names'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l password-stdin -d 'Read the password from stdin'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -l sbom -d 'Print a bill of materials' -r -f -a "cyclonedx\t'CycloneDX 1.6'
 spdx\t'SPDX 2.3'"
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -s u -l user -d 'The user to log in as' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -l ca-path -d 'Trust the authorities whose certificates, in PEM, are in this file too; can be given several times' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -279,7 +298,8 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -l insecure -d 'Speak to the registry of a reference without TLS'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -l insecure -d 'Speak plain HTTP to the registries that the command names'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -l password-stdin -d 'Read the password from stdin'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from deps" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -292,6 +312,9 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -l homepage -d 'Where to read more' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -l revision -d 'The revision of its source' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -l to -d 'The file to write, or `-` for standard output' -r -F
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -s u -l user -d 'The user to log in as' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -l ca-path -d 'Trust the authorities whose certificates, in PEM, are in this file too; can be given several times' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -305,10 +328,14 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 always\t'Always'
 never\t'Never'"
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -l in-place -d 'Replace the file that was read'
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -l insecure -d 'Speak to the registry of a reference without TLS'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -l insecure -d 'Speak plain HTTP to the registries that the command names'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -l password-stdin -d 'Read the password from stdin'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from metadata" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -s u -l user -d 'The user to log in as' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -l ca-path -d 'Trust the authorities whose certificates, in PEM, are in this file too; can be given several times' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -321,12 +348,16 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -l insecure -d 'Speak to the registry of a reference without TLS'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -l insecure -d 'Speak plain HTTP to the registries that the command names'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -l password-stdin -d 'Read the password from stdin'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -l delete -d 'Remove custom sections of this name alone; `*` at its end stands for any ending' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -l to -d 'The file to write, or `-` for standard output' -r -F
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -s u -l user -d 'The user to log in as' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -l ca-path -d 'Trust the authorities whose certificates, in PEM, are in this file too; can be given several times' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -341,10 +372,14 @@ always\t'Always'
 never\t'Never'"
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -l all -d 'Remove all custom sections, names too'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -l in-place -d 'Replace the file that was read'
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -l insecure -d 'Speak to the registry of a reference without TLS'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -l insecure -d 'Speak plain HTTP to the registries that the command names'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -l password-stdin -d 'Read the password from stdin'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from strip" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -s u -l user -d 'The user to log in as' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -l ca-path -d 'Trust the authorities whose certificates, in PEM, are in this file too; can be given several times' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -358,12 +393,16 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 always\t'Always'
 never\t'Never'"
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -l skeleton -d 'Leave out function bodies and data'
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -l insecure -d 'Speak to the registry of a reference without TLS'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -l insecure -d 'Speak plain HTTP to the registries that the command names'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -l password-stdin -d 'Read the password from stdin'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from wat" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -l format -d 'The language of the drawing' -r -f -a "dot\t'Graphviz'
 mermaid\t'Mermaid, which many Markdown viewers draw'"
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -s u -l user -d 'The user to log in as' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -l ca-path -d 'Trust the authorities whose certificates, in PEM, are in this file too; can be given several times' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -s C -d 'Run as if started in this folder' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -s o -l output -d 'How to print the result' -r -f -a "text\t'Text for people'
 json\t'One JSON document, or JSON Lines from a command that keeps running'"
@@ -376,7 +415,8 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -l insecure -d 'Speak to the registry of a reference without TLS'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -l insecure -d 'Speak plain HTTP to the registries that the command names'
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -l password-stdin -d 'Read the password from stdin'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -l verbose -d 'Show what happens in more detail: the same as `--log-level debug`'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from graph" -s h -l help -d 'Print help (see more with \'--help\')'

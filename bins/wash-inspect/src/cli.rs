@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use washlib_cli::GlobalArgs;
+use washlib_cli::{GlobalArgs, RegistryArgs};
 
 /// See, compare and judge a component without running it
 ///
@@ -39,12 +39,11 @@ pub(crate) struct Inspect {
     #[arg(long)]
     pub(crate) wit: bool,
 
-    /// Speak to the registry of a reference without TLS
-    #[arg(long, global = true)]
-    pub(crate) insecure: bool,
-
     #[command(subcommand)]
     pub(crate) command: Option<InspectCommand>,
+
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
 
     #[command(flatten)]
     pub(crate) global: GlobalArgs,

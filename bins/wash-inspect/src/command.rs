@@ -6,7 +6,8 @@ use washlib_component::{Decoded, outline};
 use crate::artifact::{Artifact, recognize};
 use crate::cli::{Inspect, InspectCommand};
 use crate::output::{Description, Problem, WatData};
-use crate::source::{self, Features, Place, Source, Transport};
+use crate::registry::RegistryFlags;
+use crate::source::{self, Features, Place, Source};
 use crate::{check, command_error, dependencies, describe, diff, graph, metadata, print, size, strip, summary};
 
 impl Tool for Inspect {
@@ -21,7 +22,7 @@ pub(crate) fn inspect(args: Inspect, ui: &Ui) -> Result<(), CommandError> {
         Some(InspectCommand::Diff(_)) => Features::All,
         _ => Features::Stable,
     };
-    let place = &Place { global: &args.global, registries: transport(&args), features };
+    let place = &Place { global: &args.global, registries: RegistryFlags::read(&args.registry, ui)?, features };
     let Some(command) = &args.command else { return show(&args, place, ui) };
     if args.reference.is_some() || args.summary || args.wit {
         return Err(command_error::misplaced());
@@ -41,10 +42,6 @@ pub(crate) fn inspect(args: Inspect, ui: &Ui) -> Result<(), CommandError> {
         }
         InspectCommand::Graph(args) => graph::run(args, place, ui),
     }
-}
-
-fn transport(args: &Inspect) -> Transport {
-    if args.insecure { Transport::Plain } else { Transport::AsConfigured }
 }
 
 /// `wash inspect [REF]`.

@@ -2,24 +2,44 @@
 //!
 //! A client, a thread and a runtime are made here alone: what looks at a local file starts none.
 
+use std::cell::OnceCell;
 use std::env;
 
-use washlib_cli::{CommandError, Ui};
+use washlib_cli::{CommandError, RegistryArgs, Ui};
+use washlib_registry::configuration::Flags;
 use washlib_registry::{
-    Cancellation, Client, PullOptions, Reference, Settings, Unwatched, configuration, pull_component_blocking,
+    Cancellation, Client, PullOptions, Reference, Secret, Settings, Unwatched, configuration, pull_component_blocking,
 };
 
 use crate::command_error;
-use crate::source::{self, Place, Transport};
+use crate::source::{self, Place};
+
+/// What the command line says about registries.
+pub(crate) struct RegistryFlags {
+    flags: Flags,
+    /// The one that a password is for: the first that is asked.
+    login: OnceCell<String>,
+}
+
+impl RegistryFlags {
+    /// Reads the password, if there is a user.
+    pub(crate) fn read(args: &RegistryArgs, ui: &Ui) -> Result<Self, CommandError> {
+        let login = args.login(ui)?.map(|(user, password)| (user, Secret::new(password)));
+        let flags = Flags { plain_http: args.insecure, certificate_authorities: args.ca_path.clone(), login };
+        Ok(Self { flags, login: OnceCell::new() })
+    }
+
+    fn of(&self, registry: &str) -> Flags {
+        let is_first = self.login.get_or_init(|| registry.to_owned()) == registry;
+        Flags { login: self.flags.login.clone().filter(|_| is_first), ..self.flags.clone() }
+    }
+}
 
 /// Pulls what a reference means, or takes it from the cache.
 pub(crate) fn pull(reference: &str, place: &Place<'_>, ui: &Ui) -> Result<Vec<u8>, CommandError> {
     let reference: Reference = reference.parse().map_err(CommandError::usage)?;
     let mut settings = settings(place, ui)?;
-    if place.registries == Transport::Plain {
-        let registry = reference.repository().registry().to_owned();
-        settings.registries.entry(registry).or_default().protocol = washlib_registry::Protocol::PlainHttp;
-    }
+    place.registries.of(reference.repository().registry()).apply(&mut settings, &[reference.repository().registry()]);
     let client = Client::new(settings).map_err(CommandError::failure)?;
     let cancellation = Cancellation::default();
     let cancel = cancellation.clone();

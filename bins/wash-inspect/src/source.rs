@@ -16,7 +16,8 @@ use washlib_registry::Reference;
 use washlib_wit::PackageId;
 use wit_parser::Resolve;
 
-use crate::{command_error, package, registry};
+use crate::registry::{self, RegistryFlags};
+use crate::{command_error, package};
 
 /// The largest file that is read, in bytes: what a module may be at most.
 const MAX_SIZE: u64 = 1 << 30;
@@ -24,7 +25,7 @@ const MAX_SIZE: u64 = 1 << 30;
 /// Where a run begins, and what its command line says about reaching others.
 pub(crate) struct Place<'a> {
     pub(crate) global: &'a GlobalArgs,
-    pub(crate) registries: Transport,
+    pub(crate) registries: RegistryFlags,
     pub(crate) features: Features,
 }
 
@@ -35,15 +36,6 @@ pub(crate) enum Features {
     Stable,
     /// All of it, as in a published package.
     All,
-}
-
-/// How a registry is spoken to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Transport {
-    /// As the configuration says; without it, over TLS.
-    AsConfigured,
-    /// Without TLS.
-    Plain,
 }
 
 /// Why a REF cannot be read.

@@ -141,10 +141,6 @@ pub(crate) fn read(err: io::Error, path: &Path) -> CommandError {
     CommandError::failure(err)
 }
 
-pub(crate) fn password_stdin(err: io::Error) -> CommandError {
-    CommandError::failure(format!("cannot read the password from stdin: {err}"))
-}
-
 pub(crate) fn too_large(path: &Path) -> CommandError {
     CommandError::failure(format!("{} is larger than 4 GiB", path.display()))
 }
@@ -173,15 +169,6 @@ pub(crate) fn always_offline() -> CommandError {
 pub(crate) fn delete_what() -> CommandError {
     CommandError::usage("what is to be deleted must be named: a tag or a digest")
         .hint("write `:latest` if you mean that")
-}
-
-pub(crate) fn password_without_user() -> CommandError {
-    CommandError::usage("there is a password, but no user").hint("add `--user <USER>`")
-}
-
-pub(crate) fn user_without_password() -> CommandError {
-    CommandError::usage("there is a user, but no password")
-        .hint("pipe it in with `--password-stdin`, or set `WASH_REG_PASSWORD`")
 }
 
 pub(crate) fn no_user() -> CommandError {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use washlib_cli::{CommandError, GlobalArgs, RegistryArgs, Ui};
+use washlib_cli::{CommandError, GlobalArgs, Ui};
 use washlib_registry::credentials::{self, CredentialSources, ExplicitCredential, Stored};
-use washlib_registry::{Cancellation, Client, Repository, configuration, run_blocking};
+use washlib_registry::{Cancellation, Client, Repository, Secret, configuration, run_blocking};
 
 use crate::cli::{Login, Logout};
 use crate::command_error;
@@ -38,11 +38,9 @@ pub(crate) fn login(args: &Login, global: &GlobalArgs, ui: &Ui) -> Result<(), Co
         Some(user) => user,
         None => ui.ask("User").map_err(CommandError::from)?.ok_or_else(command_error::no_user)?,
     };
-    let password = session::password(&args.registry, ui)?.ok_or_else(command_error::user_without_password)?;
-    // The flags without the password, which has been read.
-    let flags = RegistryArgs { user: None, password: None, password_stdin: false, ..args.registry.clone() };
+    let password = Secret::new(args.registry.password(ui)?);
     let mut settings = session::settings(global, ui)?;
-    session::apply(&mut settings, &flags, &[registry.registry()], ui)?;
+    session::without_login(&args.registry).apply(&mut settings, &[registry.registry()]);
     // What is checked is what was given, and nothing that is known already.
     settings.credentials = CredentialSources {
         explicit: Some(ExplicitCredential {

@@ -1,17 +1,14 @@
 //! What every command begins with: settings of configuration, environment and flags, a client, and a way to be
 //! interrupted.
 
-use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use washlib_cli::{CommandError, GlobalArgs, Progress as Bar, RegistryArgs, Ui};
 use washlib_config::{Config, Environment, Project, Sources};
-use washlib_registry::credentials::ExplicitCredential;
-use washlib_registry::{
-    Cancellation, Client, Digest, Progress, Protocol, Secret, Settings, configuration, run_blocking,
-};
+use washlib_registry::configuration::Flags;
+use washlib_registry::{Cancellation, Client, Digest, Progress, Secret, Settings, configuration, run_blocking};
 
 use crate::command_error;
 
@@ -26,12 +23,12 @@ impl Session {
     /// Prepares to speak to the registries that a command names; explicit credentials are for the first one.
     pub(crate) fn begin(
         global: &GlobalArgs,
-        flags: &RegistryArgs,
+        args: &RegistryArgs,
         registries: &[&str],
         ui: &Ui,
     ) -> Result<Self, CommandError> {
         let mut settings = settings(global, ui)?;
-        apply(&mut settings, flags, registries, ui)?;
+        flags(args, ui)?.apply(&mut settings, registries);
         Self::with(settings, ui)
     }
 
@@ -78,54 +75,15 @@ pub(crate) fn environment() -> Environment {
     std::env::vars_os().collect()
 }
 
-/// Puts the flags on top.
-pub(crate) fn apply(
-    settings: &mut Settings,
-    flags: &RegistryArgs,
-    registries: &[&str],
-    ui: &Ui,
-) -> Result<(), CommandError> {
-    settings.certificate_authorities.extend(flags.ca_path.iter().cloned());
-    if flags.insecure {
-        for registry in registries {
-            settings.registries.entry((*registry).to_owned()).or_default().protocol = Protocol::PlainHttp;
-        }
-    }
-    let Some(user) = &flags.user else {
-        return if flags.password.is_some() || flags.password_stdin {
-            Err(command_error::password_without_user())
-        } else {
-            Ok(())
-        };
-    };
-    let password = match password(flags, ui)? {
-        Some(password) => password,
-        None => return Err(command_error::user_without_password()),
-    };
-    settings.credentials.explicit = Some(ExplicitCredential {
-        registry: registries.first().map(|registry| (*registry).to_owned()),
-        user: user.clone(),
-        password,
-        origin: "--user".to_owned(),
-    });
-    Ok(())
+/// What the command line says about registries.
+fn flags(args: &RegistryArgs, ui: &Ui) -> Result<Flags, CommandError> {
+    let login = args.login(ui)?.map(|(user, password)| (user, Secret::new(password)));
+    Ok(Flags { login, ..without_login(args) })
 }
 
-/// The password of the flags, the environment or a person.
-pub(crate) fn password(flags: &RegistryArgs, ui: &Ui) -> Result<Option<Secret>, CommandError> {
-    if let Some(password) = &flags.password {
-        ui.warn("others on this machine can see `--password`; `--password-stdin` keeps it to yourself");
-        return Ok(Some(Secret::new(password)));
-    }
-    if flags.password_stdin {
-        let mut text = String::new();
-        io::stdin().take(1 << 20).read_to_string(&mut text).map_err(command_error::password_stdin)?;
-        return Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))));
-    }
-    if let Ok(password) = std::env::var("WASH_REG_PASSWORD") {
-        return Ok(Some(Secret::new(password)));
-    }
-    Ok(ui.ask_secret("Password", None).map_err(CommandError::from)?.map(Secret::new))
+/// The same without the password, which somebody else has read.
+pub(crate) fn without_login(args: &RegistryArgs) -> Flags {
+    Flags { plain_http: args.insecure, certificate_authorities: args.ca_path.clone(), login: None }
 }
 
 /// Draws what the client reports.

@@ -61,31 +61,6 @@ impl GlobalArgs {
     }
 }
 
-/// Options of every command that speaks to registries.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Registry options")]
-pub struct RegistryArgs {
-    /// Speak plain HTTP to the registries that the command names
-    #[arg(long)]
-    pub insecure: bool,
-
-    /// The user to log in as
-    #[arg(short, long, value_name = "USER")]
-    pub user: Option<String>,
-
-    /// The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`
-    #[arg(short, long, value_name = "PASSWORD", conflicts_with = "password_stdin")]
-    pub password: Option<String>,
-
-    /// Read the password from stdin
-    #[arg(long)]
-    pub password_stdin: bool,
-
-    /// Trust the authorities whose certificates, in PEM, are in this file too; can be given several times
-    #[arg(long, value_name = "FILE")]
-    pub ca_path: Vec<PathBuf>,
-}
-
 /// What is removed when a cache is pruned.
 #[derive(Args, Clone, Debug)]
 pub struct PruneArgs {

@@ -71,6 +71,32 @@ pub struct Place<'a> {
     pub environment: &'a Environment,
 }
 
+/// What a command line says about the registries that it names.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// They are spoken to without TLS.
+    pub plain_http: bool,
+    /// Files with certificates of authorities that are trusted too.
+    pub certificate_authorities: Vec<PathBuf>,
+    /// A user and password for the first of them.
+    pub login: Option<(String, Secret)>,
+}
+
+impl Flags {
+    /// Puts them on top of settings.
+    pub fn apply(self, settings: &mut Settings, registries: &[&str]) {
+        settings.certificate_authorities.extend(self.certificate_authorities);
+        for registry in registries.iter().filter(|_| self.plain_http) {
+            settings.registries.entry((*registry).to_owned()).or_default().protocol = Protocol::PlainHttp;
+        }
+        if let Some((user, password)) = self.login {
+            let registry = registries.first().map(|registry| (*registry).to_owned());
+            let origin = "--user".to_owned();
+            settings.credentials.explicit = Some(ExplicitCredential { registry, user, password, origin });
+        }
+    }
+}
+
 /// The settings that the section `oci` and the environment ask for.
 ///
 /// | variable | meaning |

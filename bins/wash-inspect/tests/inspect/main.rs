@@ -9,6 +9,7 @@ mod diffing;
 mod fixtures;
 mod older;
 mod projects;
+mod registries;
 mod rewriting;
 mod schemas;
 mod showing;
