@@ -4,10 +4,11 @@
 //! files there, with their times, so that no build thinks they changed.
 
 use std::ffi::OsString;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -15,6 +16,9 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::sync::{Context, Plan};
 use crate::sync_error::SyncError;
+
+/// Threads that wait for the disk.
+const MOST_SYNCS: usize = 16;
 
 /// A change to `wit/deps`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,6 +58,9 @@ pub fn apply(context: &Context<'_>, plan: &Plan) -> Result<(), SyncError> {
         replacements.push(prepare(&project.lock_path(), &text)?);
     }
     let deps = if plan.changes.is_empty() { None } else { Some(NewDeps::build(&project.deps_dir(), &plan.changes)?) };
+    let written = deps.iter().flat_map(|deps| deps.written.iter().map(|file| (file, deps.place.as_path())));
+    let written = written.chain(replacements.iter().map(|new| (new.file.as_file(), new.path.as_path())));
+    sync(&written.collect::<Vec<_>>())?;
     context.check_interrupt()?;
     // From here on it takes a few system calls, and an interrupt waits for them.
     let exchanged = deps.map(NewDeps::take_place).transpose()?;
@@ -71,6 +78,27 @@ pub fn apply(context: &Context<'_>, plan: &Plan) -> Result<(), SyncError> {
         }
     }
     Ok(())
+}
+
+/// Waits until files are on the disk. All of them at once: a journal takes many in one turn.
+fn sync(files: &[(&File, &Path)]) -> Result<(), SyncError> {
+    let each = |(file, path): &(&File, &Path)| {
+        file.sync_all().map_err(|source| SyncError::Write { path: path.to_path_buf(), source })
+    };
+    thread::scope(|scope| {
+        let mut results = Vec::new();
+        let mut threads = Vec::new();
+        for part in files.chunks(files.len().div_ceil(MOST_SYNCS).max(1)) {
+            let work = move || part.iter().try_for_each(each);
+            match thread::Builder::new().spawn_scoped(scope, work) {
+                Ok(thread) => threads.push(thread),
+                // A system without threads to spare waits for one after the other.
+                Err(_) => results.push(work()),
+            }
+        }
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap_or(Ok(())));
+        results.into_iter().chain(joined).collect()
+    })
 }
 
 /// A file that is ready to take another's place.
@@ -99,7 +127,7 @@ fn prepare(path: &Path, text: &str) -> Result<Replacement, SyncError> {
     let builder =
         tempfile::Builder::new().prefix(&prefix).permissions(Permissions::from_mode(mode)).tempfile_in(folder);
     let mut file = builder.map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
     Ok(Replacement { file, path })
 }
 
@@ -131,6 +159,8 @@ struct NewDeps {
     place: PathBuf,
     /// Folders that were missing on the way to it.
     exists: bool,
+    /// New files in it, which are to be synced.
+    written: Vec<File>,
 }
 
 impl NewDeps {
@@ -158,13 +188,14 @@ impl NewDeps {
                 }
             }
         }
+        let mut written = Vec::new();
         for change in changes {
             if let Change::Write { entry, text, .. } = change {
                 let package = folder.path().join(entry);
-                write_package(&package, text).map_err(failed)?;
+                written.push(write_package(&package, text).map_err(failed)?);
             }
         }
-        Ok(Self { folder, place, exists })
+        Ok(Self { folder, place, exists, written })
     }
 
     /// The new folder takes the old one's name, and the old one the new one's.
@@ -234,11 +265,11 @@ fn remove_leftovers(parent: &Path) {
     }
 }
 
-fn write_package(folder: &Path, text: &str) -> io::Result<()> {
+fn write_package(folder: &Path, text: &str) -> io::Result<File> {
     std::fs::create_dir(folder)?;
-    let mut file = std::fs::File::create_new(folder.join("package.wit"))?;
+    let mut file = File::create_new(folder.join("package.wit"))?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    Ok(file)
 }
 
 /// Makes the same entry in another folder: files are the same files, links lead to the same places.
