@@ -59,7 +59,7 @@ pub struct Ctx {
     pub(super) headers: HeaderBytes,
     /// What names the trace that the invocation belongs to, for requests that it sends.
     trace: Option<Arc<HeaderMap>>,
-    memory: BudgetShare,
+    memory: Arc<BudgetShare>,
 }
 
 /// The host's side of one item in one store.
@@ -119,6 +119,11 @@ impl Ctx {
     /// Names the trace that the invocation belongs to.
     pub(crate) fn set_trace(&mut self, trace: Option<Arc<HeaderMap>>) {
         self.trace = trace;
+    }
+
+    /// The store's memory, to be dropped after the store.
+    pub(crate) fn memory(&self) -> Arc<BudgetShare> {
+        Arc::clone(&self.memory)
     }
 
     /// Takes more of the memory that all guests have together.
@@ -280,7 +285,7 @@ pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedu
         http: WasiHttpCtx::new(),
         headers: HeaderBytes::default(),
         trace: None,
-        memory: BudgetShare::new(Arc::clone(engine.memory_budget())),
+        memory: engine.new_memory_share(),
     };
     let mut store = Store::new(engine.inner(), ctx);
     store.limiter(|ctx| ctx);

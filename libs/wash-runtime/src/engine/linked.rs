@@ -15,6 +15,7 @@ use super::admission::Admission;
 use super::lineage::{Lineage, ServiceImport};
 use super::outgoing::Outgoing;
 use super::schedule::CpuShare;
+use super::scratch::Scratch;
 use super::service_calls::ServiceCalls;
 use super::sockets::{NameLookup, VirtualNetwork};
 use super::{CompiledComponent, Ctx, Engine};
@@ -48,7 +49,7 @@ pub(crate) struct Linked {
     /// Who else is, was or will be in its place, with the same service.
     pub(crate) lineage: Arc<Lineage>,
     /// Directories that are removed when the workload is gone.
-    pub(crate) _scratch: Vec<tempfile::TempDir>,
+    pub(crate) _scratch: Vec<Scratch>,
 }
 
 /// The item that answers HTTP requests.

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::unused_memory::UnusedMemory;
+
 /// Linear memory that all instances of an engine have together.
 #[derive(Debug)]
 pub(crate) struct MemoryBudget {
@@ -43,32 +45,39 @@ impl MemoryBudget {
     }
 }
 
-/// One store's part of the budget; dropped, it is given back.
+/// One store's part of the budget. The store has it, and so has whoever drops the store: when both are gone, it is given
+/// back, and to the system too.
 #[derive(Debug)]
 pub(crate) struct BudgetShare {
     budget: Arc<MemoryBudget>,
-    used: usize,
+    used: AtomicUsize,
+    unused: Option<Arc<UnusedMemory>>,
 }
 
 impl BudgetShare {
-    pub(crate) fn new(budget: Arc<MemoryBudget>) -> Self {
-        Self { budget, used: 0 }
+    pub(crate) fn new(budget: Arc<MemoryBudget>, unused: Option<Arc<UnusedMemory>>) -> Arc<Self> {
+        Arc::new(Self { budget, used: AtomicUsize::new(0), unused })
     }
 
     /// Takes more, unless the engine's guests together would have too much, or this store more than half of it all.
-    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
-        let used = self.used.saturating_add(bytes);
+    pub(crate) fn grow(&self, bytes: usize) -> bool {
+        // Only the store's own thread takes any.
+        let used = self.used.load(Ordering::Relaxed).saturating_add(bytes);
         if used > self.budget.limit / 2 || !self.budget.take(bytes) {
             return false;
         }
-        self.used = used;
+        self.used.store(used, Ordering::Relaxed);
         true
     }
 }
 
 impl Drop for BudgetShare {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.used, Ordering::Relaxed);
+        let used = *self.used.get_mut();
+        if let Some(unused) = &self.unused {
+            unused.add(used);
+        }
+        self.budget.used.fetch_sub(used, Ordering::Relaxed);
     }
 }
 
@@ -79,8 +88,8 @@ mod tests {
     #[test]
     fn a_share_is_given_back_and_none_takes_more_than_half() {
         let budget = Arc::new(MemoryBudget::new(100));
-        let mut one = BudgetShare::new(Arc::clone(&budget));
-        let mut other = BudgetShare::new(Arc::clone(&budget));
+        let one = BudgetShare::new(Arc::clone(&budget), None);
+        let other = BudgetShare::new(Arc::clone(&budget), None);
         assert!(!one.grow(51));
         assert!(one.grow(50));
         assert!(!one.grow(1));

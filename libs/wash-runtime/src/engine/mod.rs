@@ -30,12 +30,14 @@ mod memory;
 pub(crate) mod outgoing;
 mod pool;
 pub(crate) mod schedule;
+pub(crate) mod scratch;
 pub(crate) mod service_calls;
 mod sibling_types;
 pub(crate) mod siblings;
 pub(crate) mod sockets;
 mod special_addresses;
 mod split;
+mod unused_memory;
 #[cfg(feature = "wasip3")]
 mod wasip3;
 pub mod workload;
@@ -53,10 +55,11 @@ pub use digest::ComponentDigest;
 use digest::DigestMemo;
 pub(crate) use interfaces::{is_provided, is_supported_wasi, provides_interface};
 pub(crate) use linked::Role;
-use memory::MemoryBudget;
+use memory::{BudgetShare, MemoryBudget};
 pub use outgoing::{LoopbackEgress, RootCertificateError};
 use pool::PoolSettings;
 pub use pool::{MemoryReset, PoolUsage};
+use unused_memory::UnusedMemory;
 pub use workload::UnresolvedWorkload;
 
 /// How long a guest may compute before it has to let others run.
@@ -101,6 +104,8 @@ pub struct Engine {
     trust: Arc<ClientConfig>,
     /// What the pool became; `None` without one.
     pool: Option<PoolSettings>,
+    /// What the pool keeps; `None` where it keeps nothing.
+    unused_memory: Option<Arc<UnusedMemory>>,
     code: Arc<CodeSources>,
     /// The engine for WASI 0.3, where this is not it.
     #[cfg(feature = "wasip3")]
@@ -149,8 +154,8 @@ impl Engine {
         &self.inner
     }
 
-    pub(crate) fn memory_budget(&self) -> &Arc<MemoryBudget> {
-        &self.memory
+    pub(crate) fn new_memory_share(&self) -> Arc<BudgetShare> {
+        BudgetShare::new(Arc::clone(&self.memory), self.unused_memory.clone())
     }
 
     /// Threads for guests that compute for long.
@@ -267,6 +272,7 @@ impl EngineBuilder {
         let memory = Arc::new(MemoryBudget::of_this_machine());
         let compute = Arc::new(Compute::start().map_err(EngineError::Threads)?);
         let trust = outgoing::roots::client_config(self.extra_roots).map_err(|err| EngineError::Tls(err.into()))?;
+        let unused_memory = pool.and_then(|pool| pool.unused_memory(&inner)).map(Arc::new);
         Ok(Engine {
             inner,
             linker: Arc::new(linker),
@@ -275,6 +281,7 @@ impl EngineBuilder {
             call_timeout: Some(CALL_TIMEOUT),
             trust,
             pool,
+            unused_memory,
             code: Arc::new(code),
             #[cfg(feature = "wasip3")]
             wasip3,

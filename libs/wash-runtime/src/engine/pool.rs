@@ -4,6 +4,8 @@
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::unused_memory::UnusedMemory;
+
 /// Component instances that may live at once unless the embedder says otherwise.
 pub(super) const DEFAULT_INSTANCES: u32 = 2_000;
 
@@ -163,12 +165,25 @@ impl PoolSettings {
         Engine::new(&config)
     }
 
+    /// Memories that are given back together.
+    fn batch(self) -> usize {
+        match self.reset {
+            MemoryReset::PagemapScan | MemoryReset::Overwrite => 1,
+            MemoryReset::Auto | MemoryReset::Decommit => DECOMMIT_BATCH,
+        }
+    }
+
+    /// What the engine's pool, which has these settings, keeps of instances that have ended.
+    pub(super) fn unused_memory(self, engine: &Engine) -> Option<UnusedMemory> {
+        (self.batch() > 1).then(|| UnusedMemory::new(engine, self.batch()))
+    }
+
     fn pool(self) -> PoolingAllocationConfig {
         let instances = self.instances;
-        let (resident, scan, batch) = match self.reset {
-            MemoryReset::PagemapScan => (SCANNED_RESIDENT, Enabled::Yes, 1),
-            MemoryReset::Overwrite => (OVERWRITTEN_RESIDENT, Enabled::No, 1),
-            MemoryReset::Auto | MemoryReset::Decommit => (0, Enabled::No, DECOMMIT_BATCH),
+        let (resident, scan) = match self.reset {
+            MemoryReset::PagemapScan => (SCANNED_RESIDENT, Enabled::Yes),
+            MemoryReset::Overwrite => (OVERWRITTEN_RESIDENT, Enabled::No),
+            MemoryReset::Auto | MemoryReset::Decommit => (0, Enabled::No),
         };
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(instances)
@@ -185,7 +200,7 @@ impl PoolSettings {
             .max_unused_warm_slots(instances)
             .linear_memory_keep_resident(resident)
             .table_keep_resident(TABLE_RESIDENT)
-            .decommit_batch_size(batch)
+            .decommit_batch_size(self.batch())
             .pagemap_scan(scan);
         pool
     }

@@ -108,6 +108,32 @@ async fn a_guest_holds_no_more_headers_than_fit_the_hosts_memory() {
     assert_eq!(connection.get("/churn?1000").await, Answer::ok("churned"));
 }
 
+/// Megabytes of this process that are in memory.
+#[cfg(target_os = "linux")]
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn memory_that_a_guest_has_filled_goes_back_when_it_ends() {
+    let resources = LocalResources { memory_limit_mb: 256, ..LocalResources::default() };
+    let host = running(greedy(resources)).await;
+    let before = resident();
+    for _ in 0..4 {
+        assert_eq!(host.get("/allocate").await.status, 500);
+    }
+    let mut patience = 1_000;
+    // The answer comes before the instance is gone.
+    while resident() > before + 128 {
+        patience -= 1;
+        assert!(patience > 0, "{before} MB became {}", resident());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_guest_opens_no_more_than_its_part_of_the_processs_files() {

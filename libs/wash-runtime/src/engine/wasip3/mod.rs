@@ -50,7 +50,9 @@ impl Concurrent {
         let linker = linker(&inner).map_err(|err| EngineError::Link(err.into()))?;
         let code = base.code.for_engine(&inner);
         start_clock(&inner, Arc::clone(&code.digests)).map_err(EngineError::Clock)?;
-        Ok(Engine { inner, linker: Arc::new(linker), pool, code: Arc::new(code), wasip3: None, ..base.clone() })
+        let unused_memory = pool.and_then(|pool| pool.unused_memory(&inner)).map(Arc::new);
+        let (linker, code) = (Arc::new(linker), Arc::new(code));
+        Ok(Engine { inner, linker, pool, unused_memory, code, wasip3: None, ..base.clone() })
     }
 }
 

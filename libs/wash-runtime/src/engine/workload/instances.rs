@@ -14,6 +14,7 @@ use wasmtime_wasi_http::p3::bindings::Service;
 use super::ResolvedWorkload;
 use crate::engine::ctx::{Ctx, new_store};
 use crate::engine::linked::HandlerExport;
+use crate::engine::memory::BudgetShare;
 use crate::engine::schedule::Schedule;
 
 /// Instances that wait for their next request.
@@ -23,6 +24,8 @@ const MOST_IDLE_INSTANCES: usize = 256;
 pub(crate) struct HandlerInstance {
     pub(crate) store: Store<Ctx>,
     pub(crate) handler: InstanceHandler,
+    /// Dropped after the store.
+    _memory: Arc<BudgetShare>,
     answered: u32,
 }
 
@@ -118,12 +121,15 @@ impl ResolvedWorkload {
 
     async fn make_instance(&self, schedule: Arc<Schedule>) -> wasmtime::Result<HandlerInstance> {
         let Some(handler) = self.handler() else { wasmtime::bail!("the workload answers no HTTP requests") };
-        let mut store = new_store(&self.linked, handler.item, schedule)?;
+        let store = new_store(&self.linked, handler.item, schedule)?;
+        // Where there is no instance, dropped in the reverse order.
+        let memory = store.data().memory();
+        let mut store = store;
         let handler = match &handler.export {
             HandlerExport::Proxy(pre) => InstanceHandler::Proxy(pre.instantiate_async(&mut store).await?),
             #[cfg(feature = "wasip3")]
             HandlerExport::Service(pre) => InstanceHandler::Service(pre.instantiate_async(&mut store).await?),
         };
-        Ok(HandlerInstance { store, handler, answered: 0 })
+        Ok(HandlerInstance { store, handler, _memory: memory, answered: 0 })
     }
 }

@@ -15,6 +15,7 @@ use wasmtime::component::Instance;
 use super::admission::Admission;
 use super::ctx::{Ctx, new_store};
 use super::linked::{Handler, Identity, Linked};
+use super::memory::BudgetShare;
 use super::schedule::Schedule;
 use crate::host::http::RequestObserver;
 use crate::host::metrics::WorkloadMetrics;
@@ -111,6 +112,8 @@ pub struct Invocation {
     pub store: Store<Ctx>,
     /// The instance.
     pub instance: Instance,
+    /// Dropped after the store.
+    _memory: Arc<BudgetShare>,
     in_flight: InFlight,
     _admitted: Option<OwnedSemaphorePermit>,
 }
@@ -185,10 +188,13 @@ impl ResolvedWorkload {
             component_id: component_id.to_string(),
             source: err.into(),
         };
-        let mut store = new_store(&self.linked, index, schedule).map_err(failed)?;
+        let store = new_store(&self.linked, index, schedule).map_err(failed)?;
+        // Where there is no instance, dropped in the reverse order.
+        let memory = store.data().memory();
+        let mut store = store;
         let instance = self.linked.item(index).pre.instantiate_async(&mut store).await.map_err(failed)?;
         store.data_mut().set_instance(index, instance);
-        Ok(Invocation { store, instance, in_flight, _admitted: admitted })
+        Ok(Invocation { store, instance, _memory: memory, in_flight, _admitted: admitted })
     }
 
     pub(crate) fn identity(&self) -> &Arc<Identity> {

@@ -32,7 +32,8 @@ pub struct InvokeOutcome {
 impl InvokeOutcome {
     /// The value as WAVE writes it; `None` where the function returns nothing, or a handle, which has no text.
     pub fn wave(&self) -> Option<String> {
-        wasmtime::component::wasm_wave::to_string(self.value.as_ref()?).ok()
+        let value = self.value.as_ref().filter(|value| has_text(value))?;
+        wasmtime::component::wasm_wave::to_string(value).ok()
     }
 
     /// The value as JSON; `null` where the function returns nothing.
@@ -46,6 +47,35 @@ impl InvokeOutcome {
     /// Whether the function returned a result that is an error.
     pub fn is_error(&self) -> bool {
         matches!(self.value, Some(Val::Result(Err(_))))
+    }
+}
+
+/// Whether WAVE can write a value. It panics where it cannot.
+fn has_text(value: &Val) -> bool {
+    match value {
+        Val::Bool(_)
+        | Val::S8(_)
+        | Val::U8(_)
+        | Val::S16(_)
+        | Val::U16(_)
+        | Val::S32(_)
+        | Val::U32(_)
+        | Val::S64(_)
+        | Val::U64(_)
+        | Val::Float32(_)
+        | Val::Float64(_)
+        | Val::Char(_)
+        | Val::String(_)
+        | Val::Enum(_)
+        | Val::Flags(_) => true,
+        Val::List(values) | Val::Tuple(values) => values.iter().all(has_text),
+        Val::Record(fields) => fields.iter().all(|(_, value)| has_text(value)),
+        Val::Variant(_, payload) | Val::Option(payload) => payload.iter().all(|value| has_text(value)),
+        Val::Result(result) => match result {
+            Ok(payload) | Err(payload) => payload.iter().all(|value| has_text(value)),
+        },
+        // Handles, and what later versions of the engine have.
+        _ => false,
     }
 }
 

@@ -3,6 +3,7 @@
 //! What fails here leaves nothing behind: plugins are told, and directories go.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::engine::lineage::{Lineage, ServiceImport};
 use crate::engine::linked::{Handler, HandlerExport, Item, Linked, Mount};
 use crate::engine::outgoing::{Egress, Outgoing, OutgoingHttp};
 use crate::engine::schedule::CpuShare;
+use crate::engine::scratch::Scratch;
 use crate::engine::service_calls::{self, ServiceCalls};
 use crate::engine::siblings::{self, Sharing, SiblingInterface};
 use crate::engine::sockets::VirtualNetwork;
@@ -27,7 +29,7 @@ use crate::types::{LocalResources, Volume, VolumeType};
 /// Directories that a workload's items mount.
 pub(super) struct Volumes {
     paths: HashMap<String, PathBuf>,
-    pub(super) scratch: Vec<tempfile::TempDir>,
+    pub(super) scratch: Vec<Scratch>,
 }
 
 impl Volumes {
@@ -48,16 +50,16 @@ impl Volumes {
                     let path = Path::new(&host_path.local_path);
                     // Resolved first, so that no link leads out of the allowed directories.
                     let path = path.canonicalize().map_err(|err| failed(path, err))?;
+                    if !path.is_dir() {
+                        return Err(failed(&path, io::ErrorKind::NotADirectory.into()));
+                    }
                     if !allowed_roots.iter().any(|root| path.starts_with(root)) {
                         return Err(StartError::VolumeNotAllowed { volume: volume.name.clone(), path });
                     }
                     path
                 }
                 VolumeType::EmptyDir(_) => {
-                    let directory = tempfile::Builder::new()
-                        .prefix("wash-volume-")
-                        .tempdir()
-                        .map_err(|err| failed(&std::env::temp_dir(), err))?;
+                    let directory = Scratch::create().map_err(|err| failed(&std::env::temp_dir(), err))?;
                     let path = directory.path().to_path_buf();
                     prepared.scratch.push(directory);
                     path
