@@ -149,7 +149,8 @@ pub(crate) struct ComponentOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) instance_reuse: Option<u32>,
 
-    /// How long a request may take, such as 500ms or 30s
+    /// How long a response may keep one waiting, such as 500ms or 30s: for its beginning, and for each next part of its
+    /// body [default: 60s]
     #[arg(long, value_name = "TIME")]
     pub(crate) request_timeout: Option<String>,
 }

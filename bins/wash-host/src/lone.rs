@@ -33,7 +33,11 @@ impl LoneComponent {
         reading: Reading,
     ) -> Startable {
         let name = dns_label(&self.name);
-        let names = Names::read(&self.bytes);
+        let mut names = Names::read(&self.bytes);
+        if reading == Reading::OnDemand && names.exports.is_empty() {
+            // Damaged. What it says only to its requests needs some.
+            names.exports.push("wasi:http/incoming-handler".to_owned());
+        }
         let (bytes, origins) = match reading {
             Reading::AtStart => (self.bytes, None),
             Reading::OnDemand => {

@@ -296,6 +296,9 @@ fn volumes(entries: &[String]) -> Result<(Vec<Volume>, Vec<VolumeMount>), Option
             return Err(form("--volume", entry, "HOST_PATH:GUEST_PATH, with an absolute GUEST_PATH"));
         };
         let guest_path = format!("/{guest_path}");
+        if guest_path.contains(':') {
+            return Err(form("--volume", entry, "HOST_PATH:GUEST_PATH, with `:ro` or `:rw` or nothing after it"));
+        }
         if guest_path.split('/').any(|part| part == "..") {
             return Err(form("--volume", entry, "HOST_PATH:GUEST_PATH, with no `..` in GUEST_PATH"));
         }
@@ -366,7 +369,9 @@ mod tests {
         assert_eq!(volumes[0].volume_type, VolumeType::HostPath(HostPathVolume { local_path: host.to_owned() }));
         assert_eq!((mounts[0].mount_path.as_str(), mounts[0].read_only), ("/data", true));
         assert!(!parse(&format!("{host}:/")).unwrap().1[0].read_only);
-        for entry in ["data", ":/data", "data:relative", "data:/a/../b"] {
+        for entry in
+            ["data", ":/data", "data:relative", "data:/a/../b", "/tmp:/data:RO", "/tmp:/data:rx", "/tmp:/a:b:ro"]
+        {
             assert!(parse(entry).unwrap_err().contains("in --volume is not"), "{entry}");
         }
         assert!(parse("/does/not/exist:/x").unwrap_err().contains("--volume"));

@@ -11,6 +11,8 @@ use wash_runtime::oci::client::{Reference, Source};
 use washlib_build::{Adapter, Built, Reporter};
 use washlib_cli::{CommandError, Ui};
 
+use crate::command_error;
+
 /// An event of the JSON stream. Fields are only ever added.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -224,6 +226,16 @@ impl Report {
         let wave = outcome.wave();
         let text = wave.clone().unwrap_or_default();
         self.ui.result(&text, "the function returned", Invoked { wave, result: outcome.json() })
+    }
+
+    /// The same where that is an error: what the program then ends with.
+    pub(crate) fn invoked_for_an_error(&self, outcome: &InvokeOutcome, call: &str) -> CommandError {
+        if self.ui.is_json() {
+            // One document tells both.
+            let wave = outcome.wave();
+            return self.ui.answer_no("", "the function returned an error", Invoked { wave, result: outcome.json() });
+        }
+        self.invoked(outcome).err().unwrap_or_else(|| command_error::returned_error(call))
     }
 
     fn url(&self, address: SocketAddr) -> String {

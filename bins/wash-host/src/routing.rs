@@ -2,6 +2,8 @@
 //!
 //! Decides by what the workloads ask for; the router of the host does the routing.
 
+use std::collections::BTreeMap;
+
 use wash_runtime::standalone::Names;
 use wash_runtime::types::WorkloadStartRequest;
 use wash_runtime::wit::WitInterface;
@@ -44,6 +46,24 @@ pub(crate) fn assign_hosts(workloads: Vec<Startable>) -> Vec<Routed> {
             Routed { workload, hosts }
         })
         .collect()
+}
+
+/// The hosts that several workloads answer for, each with two of them, whose requests are then shared out in turn.
+pub(crate) fn shared_hosts(workloads: &[Routed]) -> Vec<(String, &str, &str)> {
+    let mut first: BTreeMap<String, &str> = BTreeMap::new();
+    let mut shared = Vec::new();
+    for routed in workloads {
+        let id = routed.workload.request.workload_id.as_str();
+        for host in &routed.hosts {
+            let host = host.to_ascii_lowercase();
+            match first.get(&host) {
+                Some(other) if *other != id => shared.push((host, *other, id)),
+                Some(_) => {}
+                None => _ = first.insert(host, id),
+            }
+        }
+    }
+    shared
 }
 
 /// Why a workload gets no HTTP requests, where somebody may expect it to get some.
@@ -124,6 +144,16 @@ mod tests {
         let named: &[_] = &[("host", "a.example"), ("host-aliases", "b.example, c.example,")];
         let all = hosts(vec![request("one", Some(&[])), request("two", Some(named)), request("three", None)]);
         assert_eq!(all, [vec!["*"], vec!["a.example", "b.example", "c.example"], vec![]]);
+    }
+
+    #[test]
+    fn hosts_of_several_are_noticed_however_they_are_written() {
+        let named = |name| request(name, Some(&[("host", "A.example"), ("host-aliases", "b.example")]));
+        let other = request("two", Some(&[("host", "a.example")]));
+        let workloads = [named("one"), other, request("three", None)];
+        let routed = assign_hosts(workloads.map(|request| Startable { request, origins: None }).into());
+        assert_eq!(shared_hosts(&routed), [("a.example".to_owned(), "default/one", "default/two")]);
+        assert!(shared_hosts(&routed[..1]).is_empty());
     }
 
     #[test]

@@ -50,6 +50,10 @@ struct ReadDocuments {
 /// The body of `wash host run`.
 pub(crate) fn run(args: &Run, global: &GlobalArgs, ui: &Ui, telemetry: Option<&Telemetry>) -> Result<(), CommandError> {
     let begun = Instant::now();
+    if args.invoke.is_none() {
+        // Whoever reads events gets an error as one, too.
+        ui.begin_stream();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failure)?;
     let result = runtime.block_on(run_until_the_end(args, global, ui, telemetry, begun));
     // A thread that still waits for something must not keep the program from ending.
@@ -109,7 +113,11 @@ async fn run_until_the_end(
         let timeout = timeout.transpose().map_err(command_error::option)?;
         return serve::invoke(&plan, workload.request, call, timeout, &report, &interrupts).await;
     }
-    serve::serve(&plan, routing::assign_hosts(workloads), &report, &interrupts, begun).await
+    let routed = routing::assign_hosts(workloads);
+    for (host, one, other) in routing::shared_hosts(&routed) {
+        report.warn(&format!("{one} and {other} both answer for `{host}`: its requests go to them in turn"))?;
+    }
+    serve::serve(&plan, routed, &report, &interrupts, begun).await
 }
 
 /// When workloads are unloaded that their requests have loaded.

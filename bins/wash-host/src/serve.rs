@@ -104,8 +104,7 @@ pub(crate) async fn invoke(
         let started = host.workload_start(request).await;
         started.map_err(|err| command_error::start(err, &workload_id))?;
         let outcome = host.invoke(&workload_id, call, timeout).await.map_err(command_error::invoke)?;
-        report.invoked(&outcome)?;
-        if outcome.is_error() { Err(command_error::returned_error(call)) } else { Ok(()) }
+        if outcome.is_error() { Err(report.invoked_for_an_error(&outcome, call)) } else { report.invoked(&outcome) }
     };
     let called = tokio::select! {
         called = called => called,

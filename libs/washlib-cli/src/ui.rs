@@ -139,8 +139,8 @@ impl Ui {
         EventQueue::start(self, on_closed).map_err(CommandError::failure)
     }
 
-    /// From now on, errors are lines of JSON too.
-    pub(crate) fn begin_stream(&self) {
+    /// From now on, an error in JSON is one line of a stream of events, even if it is the first.
+    pub fn begin_stream(&self) {
         self.streaming.store(true, Ordering::Relaxed);
     }
 

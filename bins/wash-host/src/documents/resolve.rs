@@ -13,6 +13,7 @@ use wash_runtime::types::{
     WorkloadStartRequest,
 };
 use wash_runtime::wit::WitInterface;
+use washlib_config::tree;
 
 use super::error::DocumentError;
 use super::images::{ImageSpec, Located, RegistryImage};
@@ -199,6 +200,15 @@ impl Resolver<'_> {
             let text = format!("`{field}` has no effect: --http-addr says where this host listens");
             self.warnings.push(Warning { origin, text });
         }
+        if let Some(known) = known_settings(package) {
+            for key in config.keys().filter(|key| !known.contains(&key.as_str())) {
+                let Placed { field, origin, .. } = placed(key);
+                let nearest =
+                    tree::nearest(key, known.iter().copied()).map(|known| format!(", did you mean `{known}`?"));
+                let text = format!("`{field}` is no setting of this host{}", nearest.unwrap_or_default());
+                self.warnings.push(Warning { origin, text });
+            }
+        }
         let default_backend = self.settings.default_backends.get(&package).filter(|_| !config.contains_key("backend"));
         if let Some(backend) = default_backend {
             config.extend(backend.clone());
@@ -293,6 +303,23 @@ impl Resolver<'_> {
         let path: Arc<Path> = path.into();
         self.checked.insert(Arc::clone(&path));
         Ok(ComponentOrigin::File(path))
+    }
+}
+
+/// The settings of an interface's entry that this host follows, where the plugin does not refuse others itself.
+fn known_settings(package: (&str, &str)) -> Option<&'static [&'static str]> {
+    match package {
+        ("wasi", "http") => Some(&["address", "host", "host-aliases", "instance-reuse", "request-timeout"]),
+        ("wasmcloud", "messaging") => Some(&[
+            "admission_wait",
+            "backend",
+            "consumer_group",
+            "handler_timeout",
+            "max_in_flight",
+            "subscriptions",
+            "url",
+        ]),
+        _ => None,
     }
 }
 
