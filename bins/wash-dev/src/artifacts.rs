@@ -70,7 +70,7 @@ impl Artifacts {
                     continue;
                 }
             };
-            let bytes = fs_err::read(path).map_err(|source| match source.kind() {
+            let bytes = read_file(path).map_err(|source| match source.kind() {
                 io::ErrorKind::NotFound => ArtifactError::Missing { part: part.clone(), path: path.clone() },
                 _ => ArtifactError::Read { part: part.clone(), source },
             })?;
@@ -79,6 +79,15 @@ impl Artifacts {
         }
         Ok(read)
     }
+}
+
+/// Reads a file. What is none, such as a pipe, would keep everybody waiting.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs_err::metadata(path)?.is_file() {
+        let message = format!("{} is no file", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    fs_err::read(path)
 }
 
 /// Whether a file looks like one that somebody is still writing: it begins like WebAssembly or not at all, and ends

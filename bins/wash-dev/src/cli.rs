@@ -21,7 +21,7 @@ use washlib_cli::GlobalArgs;
 #[command(name = "wash-dev", bin_name = "wash dev", version, after_help = AFTER_HELP)]
 pub(crate) struct Dev {
     /// The address to listen on, instead of `dev.address`; port 0 takes any free port
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
     pub(crate) address: Option<SocketAddr>,
 
     /// The port to listen on, instead of that of `dev.address`; 0 takes any free one
@@ -73,3 +73,8 @@ Exit status:
   0    ended by Ctrl-C or SIGTERM, after the requests in flight; a second one does not wait for them
   1    the address is taken, or the first build failed
   2    the command line or the configuration is wrong";
+
+/// An address, with `localhost` as everyone types it.
+fn address(text: &str) -> Result<SocketAddr, std::net::AddrParseError> {
+    text.replacen("localhost:", "127.0.0.1:", 1).parse()
+}

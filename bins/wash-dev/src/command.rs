@@ -30,6 +30,8 @@ impl Tool for Dev {
 
 /// The body of `main`.
 pub(crate) fn dev(args: Dev, ui: &Ui) -> Result<(), CommandError> {
+    // Whoever reads events gets an error as one, too.
+    ui.begin_stream();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failure)?;
     let result = runtime.block_on(serve(&args, ui, Instant::now()));
     // A thread that still waits for something must not keep the program from ending.

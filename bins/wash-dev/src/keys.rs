@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
+use rustix::process::Signal;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use washlib_cli::Ui;
 
@@ -28,6 +30,7 @@ pub(crate) struct Keys {
 /// A terminal that hands on each key at once, and does not show it.
 struct Terminal {
     before: Termios,
+    now: Termios,
 }
 
 impl Keys {
@@ -35,7 +38,8 @@ impl Keys {
     pub(crate) fn listen(ui: &Ui, interrupts: &Interrupts, url: String) -> Self {
         let rebuild = Arc::<Notify>::default();
         let terminal = if ui.is_interactive() { Terminal::take() } else { None };
-        if terminal.is_some() {
+        if let Some(terminal) = &terminal {
+            terminal.take_again_when_continued();
             let listener = Listener {
                 ui: ui.clone(),
                 interrupts: interrupts.clone(),
@@ -89,7 +93,7 @@ impl Listener {
 impl Terminal {
     fn take() -> Option<Self> {
         let stdin = io::stdin();
-        if tcgetpgrp(&stdin).ok()? != rustix::process::getpgrp() {
+        if !is_in_foreground() {
             return None;
         }
         let before = tcgetattr(&stdin).ok()?;
@@ -99,8 +103,26 @@ impl Terminal {
         now.special_codes[SpecialCodeIndex::VMIN] = 1;
         now.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(&stdin, OptionalActions::Now, &now).ok()?;
-        Some(Self { before })
+        Some(Self { before, now })
     }
+
+    /// A shell has given the terminal to others since the program was stopped.
+    fn take_again_when_continued(&self) {
+        let Ok(mut continued) = signal(SignalKind::from_raw(Signal::CONT.as_raw())) else { return };
+        let now = self.now.clone();
+        tokio::spawn(async move {
+            while continued.recv().await.is_some() {
+                if is_in_foreground() {
+                    // A terminal that has gone hands on no keys.
+                    _ = tcsetattr(io::stdin(), OptionalActions::Now, &now);
+                }
+            }
+        });
+    }
+}
+
+fn is_in_foreground() -> bool {
+    tcgetpgrp(io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 impl Drop for Terminal {

@@ -12,7 +12,10 @@ use ignore::{DirEntry, WalkBuilder};
 use crate::settings::Watching;
 
 /// Folders that hold what tools write, wherever they are, and whether or not `.gitignore` names them.
-const TOOL_FOLDERS: [&str; 5] = [".git", ".hg", "node_modules", "target", "__pycache__"];
+const TOOL_FOLDERS: [&str; 4] = [".git", ".hg", "node_modules", "__pycache__"];
+
+/// What Cargo writes is in a folder of this name beside its manifest. A module may have the name too.
+const CARGO_FOLDER: &str = "target";
 
 /// Where `wash wit` keeps what it has fetched.
 const FETCHED: [&str; 2] = ["wit", "deps"];
@@ -86,7 +89,7 @@ impl SourceRules {
         let place = self.places().into_iter().find(|place| path.starts_with(place));
         let Some(inside) = place.as_ref().and_then(|place| path.strip_prefix(place).ok()) else { return false };
         !self.is_output(path)
-            && !is_tools_path(inside)
+            && !is_tools_path(place.as_deref().unwrap_or(&self.root), inside)
             && !is_fetched(path, &self.root)
             && !self.is_ignored(path, false)
     }
@@ -110,7 +113,7 @@ impl SourceRules {
     }
 
     fn is_output(&self, path: &Path) -> bool {
-        self.outputs.iter().any(|output| path.starts_with(output))
+        self.outputs.iter().chain(&self.watching.data).any(|output| path.starts_with(output))
     }
 
     fn is_ignored(&self, path: &Path, is_folder: bool) -> bool {
@@ -119,11 +122,20 @@ impl SourceRules {
 }
 
 fn is_of_tools(folder: &Path, root: &Path) -> bool {
-    folder.file_name().is_some_and(is_tools_name) || is_fetched(folder, root)
+    let is_tools = folder.file_name().is_some_and(is_tools_name) || is_cargos(folder);
+    is_tools || folder == root.join(CARGO_FOLDER) || is_fetched(folder, root)
 }
 
-fn is_tools_path(inside: &Path) -> bool {
-    inside.components().any(|part| is_tools_name(part.as_os_str()))
+fn is_tools_path(place: &Path, inside: &Path) -> bool {
+    let mut folder = place.to_path_buf();
+    inside.components().enumerate().any(|(depth, part)| {
+        folder.push(part);
+        is_tools_name(part.as_os_str()) || (depth == 0 && part.as_os_str() == CARGO_FOLDER) || is_cargos(&folder)
+    })
+}
+
+fn is_cargos(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| name == CARGO_FOLDER) && folder.with_file_name("Cargo.toml").exists()
 }
 
 fn is_tools_name(name: &OsStr) -> bool {
@@ -161,6 +173,7 @@ mod tests {
         let watching = Watching {
             only: only.iter().map(|path| root.join(path)).collect(),
             ignore: ignore.iter().map(ToString::to_string).collect(),
+            data: vec![root.join("data")],
         };
         let rules = SourceRules::new(root, &watching);
         let files = rules.files();
@@ -173,8 +186,15 @@ mod tests {
 
     #[test]
     fn what_tools_and_the_configuration_leave_out() {
-        let files =
-            [".wash/config.yaml", "docs/a.md", "src/lib.rs", "src/gen/x.rs", "wit/deps/a/b.wit", "wit/world.wit"];
+        let files = [
+            ".wash/config.yaml",
+            "data/of/guests",
+            "docs/a.md",
+            "src/lib.rs",
+            "src/gen/x.rs",
+            "wit/deps/a/b.wit",
+            "wit/world.wit",
+        ];
         let folder = tree(&files);
         let root = folder.path();
         let all = [".wash/config.yaml", "docs/a.md", "src/gen/x.rs", "src/lib.rs", "wit/world.wit"];
@@ -185,10 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn a_module_may_have_the_name_of_cargos_folder() {
+        let folder =
+            tree(&["target/a", "src/target/mod.rs", "tool/Cargo.toml", "tool/target/b", "node_modules/c/d.js"]);
+        assert_eq!(sources(folder.path(), &[], &[]), ["src/target/mod.rs", "tool/Cargo.toml"]);
+    }
+
+    #[test]
     fn places_outside_the_project_can_be_watched() {
         let folder = tree(&["app/src/lib.rs", "shared/x.rs", "other/y.rs"]);
         let root = folder.path().join("app");
-        let watching = Watching { only: vec![root.join("../shared"), root.join("src")], ignore: Vec::new() };
+        let watching =
+            Watching { only: vec![root.join("../shared"), root.join("src")], ignore: Vec::new(), data: Vec::new() };
         let rules = SourceRules::new(&root, &watching);
         assert_eq!(rules.files().len(), 2);
         assert!(rules.may_be_source(&root.join("../shared/x.rs")));

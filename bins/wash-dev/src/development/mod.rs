@@ -80,6 +80,8 @@ pub(crate) struct Development<'a> {
     /// What the host was started with.
     host: Option<HostSettings>,
     images: Images,
+    /// Whether values could not be read when they were last looked at.
+    values_failed: bool,
 }
 
 /// What is watched.
@@ -96,7 +98,17 @@ impl<'a> Development<'a> {
         parties: Parties<'a>,
         started: Instant,
     ) -> Self {
-        Self { args, configuration, served, parties, started, plan: None, host: None, images: Images::default() }
+        Self {
+            args,
+            configuration,
+            served,
+            parties,
+            started,
+            plan: None,
+            host: None,
+            images: Images::default(),
+            values_failed: false,
+        }
     }
 
     pub(crate) fn report(&self) -> &Report {
@@ -247,8 +259,15 @@ impl<'a> Development<'a> {
     async fn look_at_values(&mut self, watched: &mut Watched) -> Result<Outcome, CommandError> {
         let settings = match self.reload() {
             Ok(settings) => settings,
-            Err(err) => return Ok(Outcome::Failed(err, Fault::Project)),
+            Err(err) => {
+                self.values_failed = true;
+                return Ok(Outcome::Failed(err, Fault::Project));
+            }
         };
+        if std::mem::take(&mut self.values_failed) {
+            // Only a build says whether that was all that was wrong.
+            return Ok(Outcome::Outdated(Vec::new()));
+        }
         match &self.plan {
             Some(plan) if *plan == settings.plan => return Ok(Outcome::Nothing),
             // More than values has changed.

@@ -7,7 +7,7 @@ mod guests;
 mod requests;
 mod services;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -64,7 +64,13 @@ impl Report {
 
     /// The address as a person types it.
     pub(crate) fn url(&self, address: SocketAddr) -> String {
-        format!("{}://{address}", self.scheme)
+        // All addresses are none that a browser could go to.
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("{}://{}", self.scheme, SocketAddr::new(ip, address.port()))
     }
 
     /// Says what keys do, from now on.
@@ -82,7 +88,7 @@ impl Report {
 
     /// The listener is open, though no component answers yet.
     pub(crate) fn listening(&self, address: SocketAddr) {
-        self.ui.status("Listening", &format!("on {}", self.url(address)));
+        self.ui.status("Listening", &format!("on {}://{address}", self.scheme));
     }
 
     /// A port leads to the service.

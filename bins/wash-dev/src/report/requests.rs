@@ -31,6 +31,12 @@ const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 /// The header that marks responses of the last good version while the newest is bad.
 const STALE_HEADER: &str = "x-wash-dev-stale";
 
+/// What is told of a request whose client has left before there was an answer. The number is nginx's; no standard has one.
+const CLIENT_GONE: StatusCode = match StatusCode::from_u16(499) {
+    Ok(status) => status,
+    Err(_) => StatusCode::REQUEST_TIMEOUT,
+};
+
 /// Characters of a path that are told.
 const LONGEST_PATH: usize = 256;
 
@@ -84,6 +90,29 @@ struct Observed {
     path: String,
     begun: Instant,
     stale: bool,
+    ended: bool,
+}
+
+impl Observed {
+    fn tell(&mut self, status: StatusCode) {
+        let Self { sender, counts, method, path, begun, stale, ended } = self;
+        if std::mem::replace(ended, true) {
+            return;
+        }
+        let may_tell = counts.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        let (method, path) = (std::mem::take(method), std::mem::take(path));
+        let told = Told { method, path, status, elapsed: begun.elapsed(), stale: *stale };
+        if may_tell.is_err() || sender.try_send(told).is_err() {
+            counts.not_told.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        // Nobody has waited for the answer.
+        self.tell(CLIENT_GONE);
+    }
 }
 
 impl RequestLog {
@@ -107,6 +136,7 @@ impl RequestObserver for RequestLog {
             path: path[..end].to_owned(),
             begun: Instant::now(),
             stale: self.staleness.concerns(workload.id()),
+            ended: false,
         })
     }
 }
@@ -118,13 +148,8 @@ impl ObservedRequest for Observed {
         }
     }
 
-    fn end(self: Box<Self>, _: RequestOutcome, status: StatusCode) {
-        let Self { sender, counts, method, path, begun, stale } = *self;
-        let may_tell = counts.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        let told = Told { method, path, status, elapsed: begun.elapsed(), stale };
-        if may_tell.is_err() || sender.try_send(told).is_err() {
-            counts.not_told.fetch_add(1, Ordering::Relaxed);
-        }
+    fn end(mut self: Box<Self>, _: RequestOutcome, status: StatusCode) {
+        self.tell(status);
     }
 }
 

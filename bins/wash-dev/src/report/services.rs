@@ -26,7 +26,7 @@ pub(crate) async fn tell_of_services(report: Report, mut events: Receiver<HostEv
 
 impl Report {
     fn service_restarting(&self, restarts: u64, after: Duration, message: &str) {
-        let line = message.lines().next().unwrap_or_default();
+        let line = reason(message);
         self.ui.warn(&format!("the service failed: {line}"));
         self.ui.status("Restarting", &format!("the service in {after:?}, time {restarts}"));
         self.event(&Event::ServiceRestarting { restarts, after_ms: milliseconds(after), message });
@@ -38,8 +38,19 @@ impl Report {
     }
 
     fn service_failed(&self, message: &str) {
-        let line = message.lines().next().unwrap_or_default();
+        let line = reason(message);
         self.ui.warn(&format!("the service failed and is not started again before the next change: {line}"));
         self.event(&Event::ServiceFailed { message });
     }
+}
+
+/// The line of a failure that says most: a trap's own words stand below the places that led to it.
+fn reason(message: &str) -> &str {
+    let mut lines = message.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    if !first.ends_with("wasm backtrace:") {
+        return first;
+    }
+    let last = lines.rfind(|line| !line.is_empty()).unwrap_or(first);
+    last.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':').trim_start()
 }

@@ -8,10 +8,10 @@ mod keys;
 mod parts;
 mod plan;
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use washlib_build::{BuildRequest, Purpose};
-use washlib_config::{Config, Environment, Project};
+use washlib_config::{Config, Environment, Project, Sourced};
 use washlib_registry::{Protocol, configuration};
 use washlib_workload::{Resources, ValueWarning};
 
@@ -44,6 +44,8 @@ pub(crate) struct Watching {
     pub(crate) only: Vec<PathBuf>,
     /// What does not count, as lines of a `.gitignore`.
     pub(crate) ignore: Vec<String>,
+    /// Folders that the guests write to, which are no reason to build.
+    pub(crate) data: Vec<PathBuf>,
 }
 
 impl Settings {
@@ -102,7 +104,32 @@ fn registries(
 }
 
 fn watching(project: &Project, config: &Config) -> Watching {
-    let only = config.dev.watch.iter().flat_map(|paths| paths.value());
-    let ignore = config.dev.ignore.iter().flat_map(|lines| lines.value());
-    Watching { only: only.map(|path| project.resolve(path)).collect(), ignore: ignore.cloned().collect() }
+    let dev = &config.dev;
+    let only = dev.watch.iter().flat_map(|paths| paths.value());
+    let ignore = dev.ignore.iter().flat_map(|lines| lines.value());
+    let volumes = dev.volumes.iter().flat_map(|volumes| volumes.value()).map(|volume| volume.host_path.value());
+    let data = [&dev.wasi_keyvalue_path, &dev.wasi_blobstore_path];
+    let data = data.into_iter().flatten().map(Sourced::value).chain(volumes).map(|path| found(project, path));
+    Watching {
+        only: only.map(|path| found(project, path)).collect(),
+        ignore: ignore.cloned().collect(),
+        // Who mounts the project itself still wants it built.
+        data: data.filter(|folder| !project.root().starts_with(folder)).collect(),
+    }
+}
+
+/// A path as the system tells of changes in it: without links and detours.
+fn found(project: &Project, path: &Path) -> PathBuf {
+    let path = project.resolve(path);
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => _ = plain.pop(),
+            part => plain.push(part),
+        }
+    }
+    plain
 }

@@ -68,9 +68,10 @@ fn a_component_that_disappears_or_is_none_leaves_the_last_good_version() {
     let second = version(&project, 2);
     let whole = second.len();
     type Spoil<'a> = Box<dyn Fn() + 'a>;
-    let spoils: [(Spoil<'_>, &str); 3] = [
+    let spoils: [(Spoil<'_>, &str); 4] = [
         (Box::new(|| std::fs::remove_file(project.path("app.wasm")).unwrap()), "there is no file"),
         (Box::new(|| project.replace("app.wasm", "this is a text file")), "cannot compile"),
+        (Box::new(|| put_pipe(&project)), "is no file"),
         (Box::new(|| project.replace("app.wasm", &second[..whole / 2])), "cannot compile"),
     ];
     for (spoil, message) in spoils {
@@ -86,4 +87,11 @@ fn a_component_that_disappears_or_is_none_leaves_the_last_good_version() {
     assert_eq!(server.get("/"), Answer::ok(greeting(2)));
     assert_eq!(server.header("/", "x-wash-dev-stale"), None);
     server.stop().assert_no_more_events();
+}
+
+/// Puts a pipe that nobody writes to in the place of the component.
+fn put_pipe(project: &Project) {
+    let pipe = project.outside("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::fs::rename(pipe, project.path("app.wasm")).unwrap();
 }

@@ -261,3 +261,52 @@ fn requests_are_told() {
     assert_eq!((&second["path"], &second["status"]), (&"/elsewhere".into(), &404.into()));
     server.stop();
 }
+
+#[test]
+fn a_request_whose_client_leaves_is_told() {
+    let project = Project::probe("");
+    let mut server = Server::start(&project);
+    let mut client = std::net::TcpStream::connect(server.address()).unwrap();
+    std::io::Write::write_all(&mut client, b"GET /never HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    server.wait_for_stderr("entered");
+    drop(client);
+    let request = server.next_request();
+    assert_eq!((&request["path"], &request["status"]), (&"/never".into(), &499.into()));
+    server.stop();
+}
+
+#[test]
+fn what_guests_write_is_no_reason_to_build() {
+    let project = Project::with_config(
+        "dev:\n  wasi_keyvalue_path: values\n  volumes: [{ host_path: ./data, guest_path: /data }]\n",
+    );
+    std::fs::create_dir(project.path("data")).unwrap();
+    let mut server = Server::start(&project);
+    project.write("data/log", "a line");
+    project.write("values/bucket/key", "a value");
+    project.choose_version(2);
+    // The first build after that is because of the source alone.
+    server.expect_swap(&project, &["which.txt"]);
+    server.stop();
+}
+
+#[test]
+fn a_mended_secret_ends_what_it_has_caused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = Project::with_config(
+        "secrets: { token: { file: token.env } }\nworkload:\n  environment:\n    secretFrom: [token]\n",
+    );
+    project.write("token.env", "TOKEN=one\n");
+    let set_mode = |mode| {
+        std::fs::set_permissions(project.path("token.env"), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode(0o600);
+    let mut server = Server::start(&project);
+    set_mode(0o644);
+    server.wait_for("build-failed");
+    assert_eq!(server.header("/", "x-wash-dev-stale").as_deref(), Some("1"));
+    set_mode(0o600);
+    server.wait_for("unchanged");
+    assert_eq!(server.header("/", "x-wash-dev-stale"), None);
+    server.stop();
+}

@@ -154,3 +154,12 @@ fn a_missing_program_in_the_build_command_is_explained() {
     let output = Output::of(&mut command_without_tools(&project)).assert_code(1);
     let _ = output.assert_stderr_has("exit code 127").assert_stderr_has("not on PATH");
 }
+
+#[test]
+fn an_error_before_the_first_event_is_an_event_too() {
+    let project = Project::with_config("dev:\n  adress: 127.0.0.1:0\n");
+    let output = Output::of(project.command().args(["-o", "json"])).assert_code(2);
+    let [line] = output.stdout.lines().collect::<Vec<_>>()[..] else { panic!("{}", output.stdout) };
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(event["type"], "error", "{event}");
+}
