@@ -38,6 +38,11 @@ impl Nats {
         format!("nats://{USER}:{PASSWORD}@127.0.0.1:{}", self.0.port())
     }
 
+    /// Where it is without who asks, the user and the password.
+    pub fn parts(&self) -> (String, &'static str, &'static str) {
+        (format!("127.0.0.1:{}", self.0.port()), USER, PASSWORD)
+    }
+
     /// Ends the server at once, as when it crashes.
     pub fn kill(&mut self) {
         self.0.kill();

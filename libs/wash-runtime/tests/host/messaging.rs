@@ -292,6 +292,13 @@ async fn over_nats(server: &washlib_test::Nats) -> Messages {
     Messages::with(InMemoryMessaging::default().with_nats(&nats)).await
 }
 
+/// A client that is no host.
+async fn outsider(server: &washlib_test::Nats) -> async_nats::Client {
+    let (address, user, password) = server.parts();
+    let options = async_nats::ConnectOptions::with_user_and_password(user.to_string(), password.to_string());
+    options.connect(address).await.unwrap()
+}
+
 #[tokio::test]
 async fn messages_over_nats_cross_hosts_and_come_once() {
     let server = washlib_test::Nats::without_jetstream();
@@ -310,7 +317,7 @@ async fn messages_over_nats_cross_hosts_and_come_once() {
     assert_eq!((here.statistics().delivered, there.statistics().delivered), (1, 4));
     assert_eq!(here.request("nobody.answer.x", "?").await.status, 502);
     assert_eq!(here.request("two.answer", "?").await, Answer::ok("two:?"));
-    let outsider = async_nats::connect(server.url()).await.unwrap();
+    let outsider = outsider(&server).await;
     let answer = outsider.request("two.answer", "from outside".into()).await.unwrap();
     assert_eq!(answer.payload, "two:from outside");
 }
@@ -348,7 +355,7 @@ async fn what_belongs_to_hosts_stays_closed_over_nats() {
         assert!(refused.status == 502 && refused.body.contains("is reserved"), "{subject}: {refused:?}");
         assert!(here.request(subject, "x").await.body.contains("is reserved"), "{subject}");
     }
-    let outsider = async_nats::connect(server.url()).await.unwrap();
+    let outsider = outsider(&server).await;
     let mut control = outsider.subscribe("runtime.>").await.unwrap();
     outsider.publish("runtime.print", "secret".into()).await.unwrap();
     // An answer would be a command.

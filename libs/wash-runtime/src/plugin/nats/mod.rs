@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::connection::State;
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectError, Event};
 use thiserror::Error;
@@ -132,11 +133,17 @@ impl Nats {
     /// Connects, and checks that data can be kept.
     pub(crate) async fn prepare_storage(&self) -> Result<(), NatsError> {
         self.prepare().await?;
-        let account = |connection: Connection| async move {
-            connection.jetstream.query_account().await.map_err(io::Error::other)
+        // There is hardly such a stream; what counts is that somebody knows.
+        let look = |connection: Connection| async move {
+            match connection.jetstream.get_stream("wash-is-there-jetstream").await {
+                Err(err) if !matches!(err.kind(), GetStreamErrorKind::JetStream(err) if err.code() == 404) => {
+                    Err(io::Error::other(err))
+                }
+                _ => Ok(()),
+            }
         };
-        match self.repeated(account).await {
-            Ok(_) => Ok(()),
+        match self.repeated(look).await {
+            Ok(()) => Ok(()),
             Err(err) => Err(NatsError::JetStream { server: self.server().to_string(), source: source(err) }),
         }
     }

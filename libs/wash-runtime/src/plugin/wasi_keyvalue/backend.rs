@@ -26,6 +26,7 @@ pub(crate) enum BucketError {
     NotAnInteger,
     #[error("the sum leaves the range of the number")]
     OutOfRange,
+    #[cfg(feature = "nats")]
     #[error("a value of {size} bytes is larger than the limit of {limit}")]
     TooLarge { size: usize, limit: usize },
     #[error("the storage failed")]

@@ -12,9 +12,8 @@ use std::sync::Arc;
 use async_nats::HeaderMap;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
-use async_nats::jetstream::kv::Config;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{LastRawMessageErrorKind, PurgeErrorKind};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, LastRawMessageErrorKind, PurgeErrorKind};
 use async_nats::jetstream::{Context, ErrorCode};
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -132,8 +131,19 @@ impl NatsBucket {
 
     /// Makes the bucket. Somebody else may do the same, which is no error.
     async fn make(&self, jetstream: &Context) -> io::Result<()> {
-        let config = Config { bucket: self.name.clone(), history: 1, ..Config::default() };
-        jetstream.create_key_value(config).await.map_err(io::Error::other)?;
+        // As NATS's own clients make it, which ask for the account besides and do not read what older servers say of it.
+        let config = Config {
+            name: self.stream(),
+            subjects: vec![format!("$KV.{}.>", self.name)],
+            max_messages_per_subject: 1,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
+            discard: DiscardPolicy::New,
+            num_replicas: 1,
+            ..Config::default()
+        };
+        jetstream.create_stream(config).await.map_err(io::Error::other)?;
         Ok(())
     }
 

@@ -546,7 +546,9 @@ async fn what_nats_takes_is_readable_there_and_what_it_does_not_take_is_told() {
     let server = washlib_test::Nats::start();
     let bucket = on_server(&server.url()).await.bucket("default", "cache").unwrap();
     bucket.set("users/42", Bytes::from("Ada")).await.unwrap();
-    let store = async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap());
+    let (address, user, password) = server.parts();
+    let client = async_nats::ConnectOptions::with_user_and_password(user.to_string(), password.to_string());
+    let store = async_nats::jetstream::new(client.connect(address).await.unwrap());
     let store = store.get_key_value("default__cache").await.unwrap();
     assert_eq!(store.get("users/42").await.unwrap().unwrap(), "Ada");
     store.put("users/43", "Grace".into()).await.unwrap();

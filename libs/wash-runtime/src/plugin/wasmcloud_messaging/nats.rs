@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::client::{Request, RequestErrorKind};
-use async_nats::{PublishErrorKind, Subscriber};
+use async_nats::{Client, PublishErrorKind, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::watch;
@@ -24,10 +24,7 @@ use crate::plugin::nats::{Connection, Nats};
 const SIGNED: &str = "_INBOX.wash.";
 const TAG_DIGITS: usize = 32;
 
-/// A subject without subscribers, whose refusal shows that the server has seen what came before.
-const NOBODY: &str = "_INBOX.wash.nobody";
-
-/// How long the server may take to refuse.
+/// How long the server may take to hand back what it was sent.
 const ROUND_TRIP: Duration = Duration::from_secs(10);
 
 /// A NATS server for the messages of components.
@@ -126,11 +123,7 @@ impl NatsBroker {
                 };
                 subscribers.push(subscriber.map_err(io::Error::other)?);
             }
-            let request = Request::new().timeout(Some(ROUND_TRIP));
-            match client.send_request(NOBODY, request).await {
-                Err(err) if err.kind() != RequestErrorKind::NoResponders => Err(io::Error::other(err)),
-                _ => Ok(subscribers),
-            }
+            make_sure(&client).await.map(|()| subscribers)
         };
         let subscribers = self.nats.once(subscribe).await?;
         let (queue, deliveries) = queue::bounded(self.limits.queued_messages, self.limits.queued_bytes);
@@ -160,6 +153,17 @@ impl NatsBroker {
         let limit =
             self.nats.once(|connection: Connection| std::future::ready(Ok(connection.client.max_payload()))).await;
         PublishError::TooLarge { size, limit: limit.unwrap_or(self.limits.body) }
+    }
+}
+
+/// Waits until the server has seen what was sent so far: it hands back what was sent last.
+async fn make_sure(client: &Client) -> io::Result<()> {
+    let inbox = client.new_inbox();
+    let mut back = client.subscribe(inbox.clone()).await.map_err(io::Error::other)?;
+    client.publish(inbox, Bytes::new()).await.map_err(io::Error::other)?;
+    match tokio::time::timeout(ROUND_TRIP, back.next()).await {
+        Ok(Some(_)) => Ok(()),
+        _ => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
