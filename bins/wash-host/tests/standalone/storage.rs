@@ -98,7 +98,7 @@ fn servers_keep_data_and_their_passwords_to_themselves() {
             assert!(!format!("{end:?}").contains("opensesame"), "{end:?}");
         }
     }
-    let server = launch(&[nats.clone()]);
+    let server = launch(std::slice::from_ref(&nats));
     assert_eq!(post(&server, "/", "create box\nput box thing text"), "box\nok");
     server.stop();
     let server = launch(&[nats]);
