@@ -2242,7 +2242,7 @@ _wash() {
             return 0
             ;;
         wash__subcmd__host__subcmd__run)
-            opts="-C -o -l -h --invoke --skip-build --pull-policy --http-addr --tls-cert-path --tls-key-path --tls-ca-path --admin-addr --env --env-file --config --volume --allowed-host --memory-limit --pool-size --max-invocations --instance-reuse --request-timeout --allow-host-path --image --keyvalue --blobstore --postgres-url --friendly-name --host-name --max-instances --drain-timeout --cache-dir --lazy --unload-after --no-cache --output --log-level --verbose --non-interactive --user-config --color --help"
+            opts="-C -o -l -h --invoke --skip-build --pull-policy --http-addr --tls-cert-path --tls-key-path --tls-ca-path --admin-addr --env --env-file --config --volume --allowed-host --memory-limit --pool-size --max-invocations --instance-reuse --request-timeout --allow-host-path --image --keyvalue --blobstore --data-nats-url --postgres-url --redis-url --friendly-name --host-name --max-instances --drain-timeout --cache-dir --lazy --unload-after --no-cache --output --log-level --verbose --non-interactive --user-config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2332,7 +2332,15 @@ _wash() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --data-nats-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --postgres-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redis-url)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -131,9 +131,11 @@ complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcomma
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l request-timeout -d 'How long a request may take, such as 500ms or 30s' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l allow-host-path -d 'Let documents use this directory and what is below it (`hostPath` volumes, `root` of a backend)' -r -F
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l image -d 'Take a file for an image that documents name' -r
-complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l keyvalue -d 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`' -r
-complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l blobstore -d 'Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`' -r
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l keyvalue -d 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR`, `redis`, `postgres` or `nats`' -r
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l blobstore -d 'Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR`, `postgres` or `nats`' -r
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l data-nats-url -d 'A NATS server for messages and data: `nats://user:password@host:port`, or `tls://` for TLS' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l postgres-url -d 'A PostgreSQL database for data: `postgres://user:password@host/database`' -r
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l redis-url -d 'A Redis server for `wasi:keyvalue`: `redis://user:password@host:port/database`, or `rediss://` for TLS' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l host-name -l friendly-name -d 'A name for people' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l max-instances -d 'How many instances may live at once' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l drain-timeout -d 'How long requests in flight may take to finish when the host stops' -r

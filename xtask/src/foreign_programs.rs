@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use crate::process::{execute, read, say, succeeds, target_folder};
 
 /// Programs and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("curl", "curl"),
@@ -18,11 +18,13 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("docker-registry", "docker-registry"),
     // The server that tests of PostgreSQL start for themselves, and what makes its folder.
     ("initdb", "postgresql"),
+    ("nats-server", "nats-server"),
+    ("redis-server", "redis-server"),
     ("skopeo", "skopeo"),
 ];
 
 /// Packages whose service may be started at once. It would keep its port from the tests and from the user.
-const SERVICES: [&str; 2] = ["docker-registry", "postgresql"];
+const SERVICES: [&str; 4] = ["docker-registry", "nats-server", "postgresql", "redis-server"];
 
 /// Says by its exit code whether a program is there; Debian keeps PostgreSQL's off the path.
 const FIND: &str = r#"PATH="$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin)"; command -v "$0""#;

@@ -62,9 +62,8 @@ async fn serve(args: &Dev, ui: &Ui, started: Instant) -> Result<(), CommandError
         observer: RequestLog::start(&report, staleness.clone()),
         pages: feed.map(|feed| Pages::new(feed) as Arc<dyn OwnPages>),
     };
-    let served = Served::start(&settings.host, surroundings)
-        .await
-        .map_err(|err| command_error::listen(err, &settings.host.address))?;
+    let served =
+        Served::start(&settings.host, surroundings).await.map_err(|err| command_error::listen(err, &settings.host))?;
     report.listening(served.address());
     for (name, address) in served.ports() {
         report.publishing(name, *address);

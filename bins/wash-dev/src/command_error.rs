@@ -1,22 +1,23 @@
 //! Every error that `wash dev` meets, with the hint that helps and the exit code.
 
 use std::io;
-use std::net::SocketAddr;
 
 use wash_runtime::host::http::{BindError, TlsError};
 use wash_runtime::host::{ImportProblem, StartError};
 use wash_runtime::oci::ImageError;
+use wash_runtime::plugin::nats::NatsError;
+use wash_runtime::plugin::redis::RedisError;
 use wash_runtime::plugin::wasmcloud_postgres::PostgresError;
 use washlib_build::BuildError;
 use washlib_cli::CommandError;
-use washlib_config::{ConfigError, DiscoverError, Sourced};
+use washlib_config::{ConfigError, DiscoverError};
 use washlib_registry::PullError;
 use washlib_registry::wit::FetchError;
 
 use crate::artifacts::ArtifactError;
 use crate::port_holder;
 use crate::ports::PortError;
-use crate::settings::SettingsError;
+use crate::settings::{HostSettings, SettingsError};
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {
     match err {
@@ -74,8 +75,8 @@ pub(crate) fn image(err: ImageError) -> CommandError {
     CommandError::failure(err).hint_if_some(hint)
 }
 
-/// Why the host could not be set up: mostly because it cannot listen.
-pub(crate) fn listen(err: anyhow::Error, address: &Sourced<SocketAddr>) -> CommandError {
+/// Why the host could not be set up: mostly because it cannot listen, or because a server is not there.
+pub(crate) fn listen(err: anyhow::Error, host: &HostSettings) -> CommandError {
     if err.is::<TlsError>() {
         return CommandError::usage(err.into_boxed_dyn_error());
     }
@@ -85,14 +86,17 @@ pub(crate) fn listen(err: anyhow::Error, address: &Sourced<SocketAddr>) -> Comma
             holder.map(|holder| format!("{holder} listens there: stop it, or change `publish` in dev.service_ports"));
         return CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint);
     }
-    if let Some(err_of_database) = err.downcast_ref::<PostgresError>() {
-        let hint = match err_of_database {
-            PostgresError::Connect { .. } => Some("start the server there, or correct dev.postgres_url"),
-            PostgresError::Tables { .. } => Some("the user needs the right to create a schema in this database"),
-            _ => None,
-        };
+    let tables = matches!(err.downcast_ref(), Some(PostgresError::Tables { .. }));
+    if tables {
+        return CommandError::failure(err.into_boxed_dyn_error())
+            .hint("the user needs the right to create a schema in this database");
+    }
+    if let Some(server) = unreachable_server(&err) {
+        let key = host.servers.key_of(server);
+        let hint = key.map(|(key, origin)| format!("start the server there, or correct {key} ({origin})"));
         return CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint);
     }
+    let address = &host.address;
     let kind = err.downcast_ref::<BindError>().map(|err| err.source.kind());
     let origin = address.origin();
     let hint = match kind {
@@ -115,8 +119,30 @@ pub(crate) fn listen(err: anyhow::Error, address: &Sourced<SocketAddr>) -> Comma
     CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
 }
 
+/// The server that no connection came about with, as its errors call it.
+fn unreachable_server(err: &anyhow::Error) -> Option<&str> {
+    if let Some(PostgresError::Connect { server, .. }) = err.downcast_ref() {
+        return Some(server);
+    }
+    if let Some(NatsError::Connect { server, .. }) = err.downcast_ref() {
+        return Some(server);
+    }
+    if let Some(RedisError::Connect { server, .. }) = err.downcast_ref() {
+        return Some(server);
+    }
+    None
+}
+
 /// Why a version could not be put into service.
 pub(crate) fn start(err: anyhow::Error) -> CommandError {
+    if unreachable_server(&err).is_some() {
+        return CommandError::failure(err.into_boxed_dyn_error())
+            .hint("start the server there, or correct the `url` of the entry in dev.host_interfaces that names it");
+    }
+    if let Some(NatsError::JetStream { .. }) = err.downcast_ref() {
+        return CommandError::failure(err.into_boxed_dyn_error())
+            .hint("start the server with JetStream, as in `nats-server --jetstream`, or keep data elsewhere");
+    }
     let hints = match err.downcast_ref::<StartError>() {
         Some(StartError::NoHandler { exports }) => no_handler(exports),
         Some(StartError::Imports { problems }) => problems.iter().filter_map(import).collect(),

@@ -168,17 +168,26 @@ pub(crate) struct DocumentOptions {
 
 #[derive(Args, Debug)]
 pub(crate) struct HostOptions {
-    /// Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`
+    /// Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR`, `redis`,
+    /// `postgres` or `nats`
     ///
-    /// Without it, that is the database where there is one, and memory otherwise.
+    /// Without it, that is the first of these servers that is named, and memory otherwise.
     #[arg(long, value_name = "BACKEND")]
     pub(crate) keyvalue: Option<String>,
 
-    /// Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR` or `postgres`
+    /// Where `wasi:blobstore` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR`, `postgres` or
+    /// `nats`
     ///
-    /// Without it, that is the database where there is one, and memory otherwise.
+    /// Without it, that is the first of these servers that is named, and memory otherwise.
     #[arg(long, value_name = "BACKEND")]
     pub(crate) blobstore: Option<String>,
+
+    /// A NATS server for messages and data: `nats://user:password@host:port`, or `tls://` for TLS
+    ///
+    /// Messages of `wasmcloud:messaging` then go over it; data need JetStream. A password belongs into the environment
+    /// variable WASH_DATA_NATS_URL, which is read where this option is missing.
+    #[arg(long, value_name = "URL")]
+    pub(crate) data_nats_url: Option<String>,
 
     /// A PostgreSQL database for data: `postgres://user:password@host/database`
     ///
@@ -187,6 +196,12 @@ pub(crate) struct HostOptions {
     /// behind a `?`.
     #[arg(long, value_name = "URL")]
     pub(crate) postgres_url: Option<String>,
+
+    /// A Redis server for `wasi:keyvalue`: `redis://user:password@host:port/database`, or `rediss://` for TLS
+    ///
+    /// A password belongs into the environment variable WASH_REDIS_URL, which is read where this option is missing.
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis_url: Option<String>,
 
     /// A name for people
     #[arg(long, visible_alias = "friendly-name", value_name = "NAME", default_value = "wash-host")]
@@ -295,8 +310,8 @@ Events with `-o json`, by their `type`: `pulling`, `pulled`, `building`, `built`
 `stopping`, `workload-stopped`, `stopped`, and `error` as the last one when it cannot go on. With `--lazy` also
 `workload-registered`, `workload-loaded`, `workload-unloaded` and `workload-load-failed`.
 
-Environment: WASH_POSTGRES_URL stands for --postgres-url. OpenTelemetry is on when a variable such as
-OTEL_EXPORTER_OTLP_ENDPOINT is set.
+Environment: WASH_DATA_NATS_URL stands for --data-nats-url, WASH_POSTGRES_URL for --postgres-url, and WASH_REDIS_URL
+for --redis-url. OpenTelemetry is on when a variable such as OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
 Exit status:
   0    ended by Ctrl-C or SIGTERM, after the requests in flight; a second one does not wait for them

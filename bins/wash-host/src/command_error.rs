@@ -9,6 +9,8 @@ use wash_runtime::host::http::{BindError, TlsError};
 use wash_runtime::host::invoke::InvokeError;
 use wash_runtime::oci::ImageError;
 use wash_runtime::oci::client::PullError;
+use wash_runtime::plugin::nats::NatsError;
+use wash_runtime::plugin::redis::RedisError;
 use wash_runtime::plugin::wasmcloud_postgres::PostgresError;
 use wash_runtime::standalone::Names;
 use washlib_build::BuildError;
@@ -79,9 +81,15 @@ pub(crate) fn option(err: OptionError) -> CommandError {
     let hint = match &err {
         OptionError::NotInEnvironment { name } => Some(format!("set it, or write `--env {name}=value`")),
         OptionError::DocumentsOnly { .. } => Some("write it into the document".to_owned()),
-        OptionError::NoDatabase { .. } => Some("name one in the environment variable WASH_POSTGRES_URL".to_owned()),
-        OptionError::Database(PostgresError::Url { .. }) => {
+        OptionError::NoServer { variable, .. } => Some(format!("name one in the environment variable {variable}")),
+        OptionError::Nats(NatsError::Url { .. }) => {
+            Some("write `nats://user:password@host:port`, or `tls://` for TLS".to_owned())
+        }
+        OptionError::Postgres(PostgresError::Url { .. }) => {
             Some("write `postgres://user:password@host:port/database`".to_owned())
+        }
+        OptionError::Redis(RedisError::Url { .. }) => {
+            Some("write `redis://user:password@host:port/database`, or `rediss://` for TLS".to_owned())
         }
         _ => None,
     };
@@ -164,12 +172,21 @@ pub(crate) fn no_cache_folder() -> CommandError {
 
 /// What the host itself could not do.
 pub(crate) fn host(err: anyhow::Error) -> CommandError {
-    let hint = match err.downcast_ref::<PostgresError>() {
-        Some(PostgresError::Connect { .. }) => {
-            Some("start the server there, or correct --postgres-url or WASH_POSTGRES_URL, whichever names it")
+    let start = |option, variable| {
+        Some(format!("start the server there, or correct {option} or {variable}, whichever names it"))
+    };
+    let hint = if let Some(RedisError::Connect { .. }) = err.downcast_ref() {
+        start("--redis-url", "WASH_REDIS_URL")
+    } else if let Some(NatsError::Connect { .. }) = err.downcast_ref() {
+        start("--data-nats-url", "WASH_DATA_NATS_URL")
+    } else {
+        match err.downcast_ref() {
+            Some(PostgresError::Connect { .. }) => start("--postgres-url", "WASH_POSTGRES_URL"),
+            Some(PostgresError::Tables { .. }) => {
+                Some("the user needs the right to create a schema in this database".to_owned())
+            }
+            _ => None,
         }
-        Some(PostgresError::Tables { .. }) => Some("the user needs the right to create a schema in this database"),
-        _ => None,
     };
     CommandError::failure(err.into_boxed_dyn_error()).hint_if_some(hint)
 }
@@ -177,6 +194,14 @@ pub(crate) fn host(err: anyhow::Error) -> CommandError {
 /// Why a workload could not be started.
 pub(crate) fn start(err: anyhow::Error, workload_id: &str) -> CommandError {
     let hint = match err.downcast_ref::<StartError>() {
+        None if matches!(err.downcast_ref(), Some(NatsError::JetStream { .. })) => {
+            Some("start the server with JetStream, as in `nats-server --jetstream`, or keep data elsewhere".to_owned())
+        }
+        None if matches!(err.downcast_ref(), Some(NatsError::Connect { .. }))
+            || matches!(err.downcast_ref(), Some(RedisError::Connect { .. })) =>
+        {
+            Some("start the server there, or correct the `url` that names it".to_owned())
+        }
         Some(StartError::NoHandler { .. }) => Some(
             "a component's world must export `wasi:http/incoming-handler@0.2.x` or `wasi:http/handler@0.3.x`"
                 .to_owned(),

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use wash_runtime::standalone::{self, Names, Package, dns_label};
 use wash_runtime::types::{Component, LocalResources, Workload, WorkloadStartRequest};
 
-use crate::options::{Backends, ComponentSettings};
+use crate::options::ComponentSettings;
 use crate::startable::{ComponentOrigin, ComponentOrigins, Reading, Startable};
+use crate::storage::Backends;
 
 /// A component by itself.
 #[derive(Debug)]

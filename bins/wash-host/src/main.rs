@@ -18,6 +18,7 @@ mod run;
 mod serve;
 mod source;
 mod startable;
+mod storage;
 mod telemetry;
 
 use std::process::ExitCode;

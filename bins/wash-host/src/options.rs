@@ -9,18 +9,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
-use wash_runtime::plugin::wasmcloud_postgres::{Postgres, PostgresError};
+use wash_runtime::plugin::nats::NatsError;
+use wash_runtime::plugin::redis::RedisError;
+use wash_runtime::plugin::wasmcloud_postgres::PostgresError;
 use wash_runtime::types::{HostPathVolume, LocalResources, Volume, VolumeMount, VolumeType};
 
-use crate::cli::{ComponentOptions, DocumentOptions, HostOptions};
+use crate::cli::{ComponentOptions, DocumentOptions};
 use crate::documents::Settings;
+use crate::storage::Backends;
 
 /// An option that cannot be followed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum OptionError {
     #[error("`{value}` in {option} is not {expected}")]
-    Form { option: &'static str, value: String, expected: &'static str },
+    Form { option: &'static str, value: String, expected: String },
     #[error("--env names `{name}`, which is not in the environment")]
     NotInEnvironment { name: String },
     #[error("environment variable `{name}` is not valid UTF-8")]
@@ -33,10 +36,14 @@ pub(crate) enum OptionError {
     PathNotUtf8 { option: &'static str },
     #[error("{option} has no effect on documents, and there is nothing else to run")]
     DocumentsOnly { option: &'static str },
-    #[error("{option} asks for a database, and none is named")]
-    NoDatabase { option: &'static str },
+    #[error("{option} asks for the backend `{name}`, and no server is named for it")]
+    NoServer { option: &'static str, name: &'static str, variable: &'static str },
     #[error(transparent)]
-    Database(#[from] PostgresError),
+    Nats(#[from] NatsError),
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    #[error(transparent)]
+    Redis(#[from] RedisError),
     #[error("two volumes are mounted on `{guest_path}`")]
     SameMount { guest_path: String },
 }
@@ -142,13 +149,9 @@ pub(crate) fn component_option(options: &ComponentOptions) -> Option<&'static st
     set.into_iter().find(|(_, is_set)| *is_set).map(|(option, _)| option)
 }
 
-/// What the command line says about documents.
-pub(crate) fn document_settings(
-    documents: &DocumentOptions,
-    host: &HostOptions,
-    own: impl Fn(&str) -> Option<OsString>,
-) -> Result<Settings, OptionError> {
-    let mut settings = Settings { default_backends: default_backends(host, own)?, ..Settings::default() };
+/// What the command line says about documents, whose storage is by default as `backends` say.
+pub(crate) fn document_settings(documents: &DocumentOptions, backends: Backends) -> Result<Settings, OptionError> {
+    let mut settings = Settings { default_backends: backends, ..Settings::default() };
     for directory in &documents.allow_host_path {
         let option = "--allow-host-path";
         let path = fs_err::canonicalize(directory).map_err(|source| OptionError::Path { option, source })?;
@@ -164,73 +167,16 @@ pub(crate) fn document_settings(
     Ok(settings)
 }
 
-/// Settings of a backend by `namespace:package`.
-pub(crate) type Backends = BTreeMap<(&'static str, &'static str), BTreeMap<String, String>>;
-
-/// Stands for --postgres-url, which shows a password to everybody on the machine.
-const POSTGRES_URL: &str = "WASH_POSTGRES_URL";
-
-/// The backends of storage interfaces that nothing else chooses; `own` is the host's own environment.
-pub(crate) fn default_backends(
-    host: &HostOptions,
-    own: impl Fn(&str) -> Option<OsString>,
-) -> Result<Backends, OptionError> {
-    let has_database = postgres_url(host, own)?.is_some();
-    let backend = |option, chosen: &Option<String>| match chosen.as_deref() {
-        Some("postgres") if !has_database => Err(OptionError::NoDatabase { option }),
-        Some(chosen) => backend(option, chosen),
-        None => backend(option, if has_database { "postgres" } else { "in-memory" }),
-    };
-    Ok([
-        (("wasi", "keyvalue"), backend("--keyvalue", &host.keyvalue)?),
-        (("wasi", "blobstore"), backend("--blobstore", &host.blobstore)?),
-    ]
-    .into())
-}
-
-/// The database for data, if one is named; `own` is the host's own environment.
-pub(crate) fn postgres(
-    host: &HostOptions,
-    own: impl Fn(&str) -> Option<OsString>,
-) -> Result<Option<Postgres>, OptionError> {
-    Ok(postgres_url(host, own)?.map(|url| Postgres::new(&url)).transpose()?)
-}
-
-fn postgres_url(host: &HostOptions, own: impl Fn(&str) -> Option<OsString>) -> Result<Option<String>, OptionError> {
-    if let Some(url) = &host.postgres_url {
-        return Ok(Some(url.clone()));
-    }
-    let url = own(POSTGRES_URL).filter(|url| !url.is_empty()).map(OsString::into_string).transpose();
-    url.map_err(|_| OptionError::NotUtf8 { name: POSTGRES_URL.to_owned() })
-}
-
-/// The directory that a backend of `wasi` keeps its data in, if it is one on the file system.
-pub(crate) fn root_of(backends: &Backends, package: &'static str) -> Option<PathBuf> {
-    backends.get(&("wasi", package))?.get("root").map(PathBuf::from)
-}
-
-fn backend(option: &'static str, text: &str) -> Result<BTreeMap<String, String>, OptionError> {
-    let setting = |key: &str, value: String| (key.to_owned(), value);
-    if text == "in-memory" || text == "postgres" {
-        return Ok([setting("backend", text.to_owned())].into());
-    }
-    let root = text.strip_prefix("filesystem:").filter(|root| !root.is_empty());
-    let root = root.ok_or_else(|| form(option, text, "`in-memory`, `filesystem:DIR` or `postgres`"))?;
-    fs_err::create_dir_all(root).map_err(|source| OptionError::Path { option, source })?;
-    let root = utf8(option, fs_err::canonicalize(root).map_err(|source| OptionError::Path { option, source })?)?;
-    Ok([setting("backend", "filesystem".to_owned()), setting("root", root)].into())
-}
-
 /// A length of time such as `30s`.
 pub(crate) fn duration(option: &'static str, text: &str) -> Result<Duration, OptionError> {
     humantime::parse_duration(text).map_err(|_| form(option, text, "a length of time such as 500ms or 30s"))
 }
 
-fn form(option: &'static str, value: &str, expected: &'static str) -> OptionError {
-    OptionError::Form { option, value: value.to_owned(), expected }
+pub(crate) fn form(option: &'static str, value: &str, expected: &str) -> OptionError {
+    OptionError::Form { option, value: value.to_owned(), expected: expected.to_owned() }
 }
 
-fn utf8(option: &'static str, path: PathBuf) -> Result<String, OptionError> {
+pub(crate) fn utf8(option: &'static str, path: PathBuf) -> Result<String, OptionError> {
     path.into_os_string().into_string().map_err(|_| OptionError::PathNotUtf8 { option })
 }
 
@@ -377,19 +323,6 @@ mod tests {
         assert!(parse("/does/not/exist:/x").unwrap_err().contains("--volume"));
         let options = ComponentOptions { volume: texts(&["/:/x", "/tmp:/x/"]), ..ComponentOptions::default() };
         assert_eq!(read(&options).unwrap_err(), "two volumes are mounted on `/x/`");
-    }
-
-    #[test]
-    fn backends() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap().join("new/kv");
-        let settings = backend("--keyvalue", &format!("filesystem:{}", root.display())).unwrap();
-        assert_eq!(settings["root"], root.to_str().unwrap());
-        assert!(root.is_dir());
-        assert_eq!(backend("--keyvalue", "in-memory").unwrap().len(), 1);
-        for text in ["", "nats", "filesystem", "filesystem:"] {
-            assert!(backend("--keyvalue", text).is_err(), "{text}");
-        }
     }
 
     #[test]

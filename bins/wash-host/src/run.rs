@@ -23,13 +23,14 @@ use crate::documents::{self, Documents, Later};
 use crate::images;
 use crate::interrupts::Interrupts;
 use crate::lone::LoneComponent;
-use crate::options::{self, Backends, ComponentSettings, OptionError};
+use crate::options::{self, ComponentSettings, OptionError};
 use crate::project::{Freshness, Prepared};
 use crate::report::Report;
 use crate::routing;
 use crate::serve::{self, Plan};
 use crate::source::{self, Source};
 use crate::startable::{ComponentOrigin, Reading, Startable};
+use crate::storage::{self, Backends, Servers};
 use crate::telemetry::Telemetry;
 
 /// Sources after everything about them has been read.
@@ -71,11 +72,12 @@ async fn run_until_the_end(
     let scheme = if args.listening.tls_cert_path.is_some() { "https" } else { "http" };
     let report = if args.invoke.is_some() { Report::invoking(ui) } else { Report::serving(ui, scheme) };
     let settings = ComponentSettings::read(&args.component, |name| env::var_os(name)).map_err(command_error::option)?;
-    let backends = options::default_backends(&args.host, |name| env::var_os(name)).map_err(command_error::option)?;
+    let servers = Servers::read(&args.host, |name| env::var_os(name)).map_err(command_error::option)?;
+    let backends = servers.default_backends(&args.host).map_err(command_error::option)?;
     let drain_timeout =
         options::duration("--drain-timeout", &args.host.drain_timeout).map_err(command_error::option)?;
     let lazy_limits = lazy_limits(&args.host).map_err(command_error::option)?;
-    let sources = read_sources(args, global, &report)?;
+    let sources = read_sources(args, &backends, global, &report)?;
     let interrupts = Interrupts::listen()?;
     let sources = pull(sources, args, global, &interrupts, &report).await?;
     let workloads = build(sources, args, &settings, &backends, &interrupts, &report).await?;
@@ -88,7 +90,7 @@ async fn run_until_the_end(
     host_path_roots.extend(args.documents.allow_host_path.iter().cloned());
     let documents = &args.documents.allow_host_path;
     let storage_roots =
-        |package| options::root_of(&backends, package).into_iter().chain(documents.iter().cloned()).collect();
+        |package| storage::root_of(&backends, package).into_iter().chain(documents.iter().cloned()).collect();
     let plan = Plan {
         http_addr: args.listening.http_addr,
         host_name: args.host.host_name.clone(),
@@ -97,7 +99,10 @@ async fn run_until_the_end(
         storage: StandardStorage {
             keyvalue: storage_roots("keyvalue"),
             blobstore: storage_roots("blobstore"),
-            postgres: options::postgres(&args.host, |name| env::var_os(name)).map_err(command_error::option)?,
+            postgres: servers.postgres,
+            redis: servers.redis,
+            nats: servers.nats,
+            keyvalue_nats: None,
         },
         tls: tls(&args.listening),
         admin_addr: args.listening.admin_addr,
@@ -168,7 +173,12 @@ fn host_path(volume: &Volume) -> Option<PathBuf> {
     }
 }
 
-fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sources, CommandError> {
+fn read_sources(
+    args: &Run,
+    backends: &Backends,
+    global: &GlobalArgs,
+    report: &Report,
+) -> Result<Sources, CommandError> {
     let mut sources = Sources { components: Vec::new(), projects: Vec::new(), references: Vec::new(), documents: None };
     let mut files: Vec<PathBuf> = Vec::new();
     for path in &args.sources {
@@ -187,7 +197,7 @@ fn read_sources(args: &Run, global: &GlobalArgs, report: &Report) -> Result<Sour
         return Err(command_error::option(OptionError::DocumentsOnly { option }));
     }
     if !files.is_empty() {
-        let settings = options::document_settings(&args.documents, &args.host, |name| env::var_os(name));
+        let settings = options::document_settings(&args.documents, backends.clone());
         let mut settings = settings.map_err(command_error::option)?;
         settings.reading = reading(args);
         settings.pull_policy = images::policy(args.pull_policy);

@@ -2,7 +2,7 @@
 //!
 //! It only describes and compares; what a host provides is decided where components are linked.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -22,7 +22,7 @@ pub struct WitWorld {
 }
 
 /// Interfaces of one WIT package, for example `wasi:http/incoming-handler`.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Default, Eq, PartialEq)]
 pub struct WitInterface {
     /// The package's namespace, for example `wasi`.
     pub namespace: String,
@@ -36,6 +36,21 @@ pub struct WitInterface {
     pub config: HashMap<String, String>,
     /// Tells several providers of the same package apart. Guests give it where they open a resource.
     pub name: Option<String>,
+}
+
+/// The values of settings are left out: a URL may hold a password.
+impl fmt::Debug for WitInterface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings: BTreeSet<&String> = self.config.keys().collect();
+        f.debug_struct("WitInterface")
+            .field("namespace", &self.namespace)
+            .field("package", &self.package)
+            .field("interfaces", &self.interfaces)
+            .field("version", &self.version)
+            .field("config", &settings)
+            .field("name", &self.name)
+            .finish()
+    }
 }
 
 /// Equal interfaces have equal hashes; the order of names and settings, which sets and maps do not keep, plays no part.

@@ -1,10 +1,10 @@
 //! A configuration that `wash dev` cannot follow, and what helps.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
-use wash_runtime::plugin::wasmcloud_postgres::PostgresError;
 use washlib_config::Origin;
 use washlib_registry::ReferenceError;
 use washlib_registry::configuration::ConfigurationError;
@@ -45,8 +45,8 @@ pub(crate) enum SettingsError {
     GuestPath { path: PathBuf, origin: Origin },
     #[error("two entries of dev.volumes are mounted on `{}` ({origin})", path.display())]
     SameMount { path: PathBuf, origin: Origin },
-    #[error("dev.postgres_url ({origin}) cannot be used")]
-    Database { origin: Origin, source: Box<PostgresError> },
+    #[error("{key} ({origin}) cannot be used")]
+    Server { key: &'static str, origin: Origin, source: Box<dyn Error + Send + Sync>, hint: Option<&'static str> },
     #[error("`{version}` in dev.host_interfaces ({origin}) is not a version such as 0.2.0")]
     Version { version: String, origin: Origin },
     #[error(transparent)]
@@ -57,7 +57,7 @@ impl SettingsError {
     /// What helps.
     pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Unsupported { keys } => return unsupported_hint(keys),
+            Self::Unsupported { .. } => "remove the keys, or comment them out".to_owned(),
             Self::Address { .. } => "an address is an IP address and a port; port 0 takes any free port".to_owned(),
             Self::Together { missing, .. } => format!("add {missing}"),
             Self::Exclusive { one, other, .. } => format!("remove {one} or {other}"),
@@ -65,30 +65,12 @@ impl SettingsError {
                 "name the file that the build leaves, as in `file: target/one.wasm`, or an image of a registry"
                     .to_owned()
             }
-            Self::Database { source, .. } if matches!(**source, PostgresError::Url { .. }) => {
-                "write `postgres://user:password@host:port/database`".to_owned()
-            }
+            Self::Server { hint, .. } => return hint.map(str::to_owned),
             Self::Path { key: "dev.volumes", .. } => "`mkdir -p` makes the folder".to_owned(),
             Self::Resource(ResourceError::Environment { source, .. }) => return ValueError::hint(source),
             _ => return None,
         })
     }
-}
-
-/// Backends that need a server of their own are what people ask for most.
-fn unsupported_hint(keys: &[UnsupportedKey]) -> Option<String> {
-    let any = |names: &[&str]| keys.iter().any(|(key, _)| names.contains(&key.as_str()));
-    if any(&["dev.wasi_keyvalue_redis_url", "dev.wasi_keyvalue_nats_url"]) {
-        return Some(
-            "dev.wasi_keyvalue_path keeps key-value data in a folder, dev.postgres_url in a database; without any key it is \
-             kept in memory"
-                .to_owned(),
-        );
-    }
-    if any(&["dev.data_nats_url"]) {
-        return Some("remove it: messages, values and objects then stay in this process".to_owned());
-    }
-    Some("remove the keys, or comment them out".to_owned())
 }
 
 fn list(keys: &[UnsupportedKey]) -> String {

@@ -1,16 +1,15 @@
 //! What the development host is started with. It stays as it is until the program ends; the rest of the configuration
 //! can change at any time.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use wash_runtime::host::http::TlsConfig;
-use wash_runtime::plugin::wasmcloud_postgres::Postgres;
 use wash_runtime::standalone::StandardStorage;
 use washlib_config::{Config, Project, Sourced};
 
 use super::SettingsError;
+use super::servers::Servers;
 
 /// The settings of the host itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,28 +21,8 @@ pub(crate) struct HostSettings {
     pub(crate) authorities: Vec<PathBuf>,
     pub(crate) keyvalue: Option<PathBuf>,
     pub(crate) blobstore: Option<PathBuf>,
-    pub(crate) database: Option<Database>,
+    pub(crate) servers: Servers,
     pub(crate) ports: Vec<PublishedPort>,
-}
-
-/// A PostgreSQL database, the same if its URL is.
-#[derive(Clone)]
-pub(crate) struct Database {
-    url: String,
-    postgres: Postgres,
-}
-
-impl PartialEq for Database {
-    fn eq(&self, other: &Self) -> bool {
-        self.url == other.url
-    }
-}
-
-impl fmt::Debug for Database {
-    /// The URL may hold a password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.postgres.fmt(f)
-    }
 }
 
 /// A port of this machine that leads to one that the service listens on.
@@ -78,16 +57,19 @@ impl HostSettings {
             authorities: authorities.map(|path| project.resolve(path)).collect(),
             keyvalue: resolve(&dev.wasi_keyvalue_path),
             blobstore: resolve(&dev.wasi_blobstore_path),
-            database: database(config)?,
+            servers: Servers::new(config)?,
         })
     }
 
-    /// The directories that storage may be in.
+    /// The directories and servers that storage may be on.
     pub(crate) fn storage(&self) -> StandardStorage {
         StandardStorage {
             keyvalue: self.keyvalue.iter().cloned().collect(),
             blobstore: self.blobstore.iter().cloned().collect(),
-            postgres: self.database.as_ref().map(|database| database.postgres.clone()),
+            postgres: self.servers.postgres.as_ref().map(|named| named.server.clone()),
+            redis: self.servers.redis.as_ref().map(|named| named.server.clone()),
+            nats: self.servers.nats.as_ref().map(|named| named.server.clone()),
+            keyvalue_nats: self.servers.keyvalue_nats.as_ref().map(|named| named.server.clone()),
         }
     }
 
@@ -101,7 +83,10 @@ impl HostSettings {
             ("dev.service_ports", self.ports != other.ports),
             ("dev.wasi_keyvalue_path", self.keyvalue != other.keyvalue),
             ("dev.wasi_blobstore_path", self.blobstore != other.blobstore),
-            ("dev.postgres_url", self.database != other.database),
+            ("dev.postgres_url", self.servers.postgres != other.servers.postgres),
+            ("dev.data_nats_url", self.servers.nats != other.servers.nats),
+            ("dev.wasi_keyvalue_nats_url", self.servers.keyvalue_nats != other.servers.keyvalue_nats),
+            ("dev.wasi_keyvalue_redis_url", self.servers.redis != other.servers.redis),
         ];
         keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
@@ -127,13 +112,6 @@ fn address(config: &Config) -> Result<Sourced<SocketAddr>, SettingsError> {
             Err(SettingsError::Address { address: (*address.value()).to_owned(), origin: address.origin().clone() })
         }
     }
-}
-
-fn database(config: &Config) -> Result<Option<Database>, SettingsError> {
-    let Some(url) = &config.dev.postgres_url else { return Ok(None) };
-    let postgres = Postgres::new(url.value())
-        .map_err(|source| SettingsError::Database { origin: url.origin().clone(), source: Box::new(source) })?;
-    Ok(Some(Database { url: url.value().clone(), postgres }))
 }
 
 /// Those with `publish`, on the address that HTTP is served on; others concern components alone.

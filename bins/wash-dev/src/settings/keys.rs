@@ -4,12 +4,13 @@
 use washlib_config::{Component, Config, Origin, Protocol, Sourced, TrustRoots};
 
 /// Keys under `dev` and `workload` that have an effect.
-const SUPPORTED: [&str; 26] = [
+const SUPPORTED: [&str; 29] = [
     "dev.address",
     "dev.allow_insecure_registries",
     "dev.command",
     "dev.component_path",
     "dev.components",
+    "dev.data_nats_url",
     "dev.environment",
     "dev.host_interfaces",
     "dev.http_client_ca_paths",
@@ -26,7 +27,9 @@ const SUPPORTED: [&str; 26] = [
     "dev.tls_key_path",
     "dev.volumes",
     "dev.wasi_blobstore_path",
+    "dev.wasi_keyvalue_nats_url",
     "dev.wasi_keyvalue_path",
+    "dev.wasi_keyvalue_redis_url",
     "dev.watch",
     "workload.allowedHosts",
     "workload.allowedIpNameLookups",

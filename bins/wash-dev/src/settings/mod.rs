@@ -7,6 +7,7 @@ mod host;
 mod keys;
 mod parts;
 mod plan;
+mod servers;
 
 use std::path::{Component, Path, PathBuf};
 

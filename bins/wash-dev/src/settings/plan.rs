@@ -9,7 +9,7 @@ use bytes::Bytes;
 use wash_runtime::standalone::{self, Names, Package};
 use wash_runtime::types::{Component, HostPathVolume, Service, Volume, VolumeMount, VolumeType, Workload};
 use wash_runtime::wit::WitInterface;
-use washlib_config::{Config, Origin, Project};
+use washlib_config::{Config, Origin, Project, Sourced};
 use washlib_workload::Resources;
 
 use super::SettingsError;
@@ -233,29 +233,35 @@ fn interfaces(config: &Config) -> Result<Vec<Entry>, SettingsError> {
     Ok(entries)
 }
 
+/// The backend of each package that has several, where a key chooses one.
 fn backends(project: &Project, config: &Config) -> Result<Vec<Backend>, SettingsError> {
-    let paths = [
-        (("wasi", "keyvalue"), "dev.wasi_keyvalue_path", &config.dev.wasi_keyvalue_path),
-        (("wasi", "blobstore"), "dev.wasi_blobstore_path", &config.dev.wasi_blobstore_path),
-    ];
-    let mut backends = Vec::new();
-    for (package, key, path) in paths {
-        let Some(path) = path else {
-            if config.dev.postgres_url.is_some() {
-                backends.push((package, [("backend".to_owned(), "postgres".to_owned())].into()));
-            }
-            continue;
-        };
-        let folder = project.resolve(path.value());
-        let origin = path.origin();
-        fs_err::create_dir_all(&folder).map_err(|source| SettingsError::Path {
-            key,
-            origin: origin.clone(),
-            source,
-        })?;
-        let root = real_folder(key, &folder, origin)?;
-        let settings = [("backend".to_owned(), "filesystem".to_owned()), ("root".to_owned(), root)];
-        backends.push((package, settings.into()));
-    }
-    Ok(backends)
+    let dev = &config.dev;
+    let on = |backend: &str| Some([("backend".to_owned(), backend.to_owned())].into());
+    let folder =
+        |key, path: &Option<Sourced<PathBuf>>| path.as_ref().map(|path| in_folder(project, key, path)).transpose();
+    let database = dev.postgres_url.as_ref().and_then(|_| on("postgres"));
+    let nats = dev.data_nats_url.as_ref().and_then(|_| on("nats"));
+    let values = match (&dev.wasi_keyvalue_redis_url, &dev.wasi_keyvalue_nats_url) {
+        (Some(_), _) => on("redis"),
+        (None, Some(_)) => on("nats"),
+        (None, None) => folder("dev.wasi_keyvalue_path", &dev.wasi_keyvalue_path)?
+            .or_else(|| database.clone())
+            .or_else(|| nats.clone()),
+    };
+    let objects = folder("dev.wasi_blobstore_path", &dev.wasi_blobstore_path)?.or(database).or_else(|| nats.clone());
+    let backends =
+        [(("wasi", "keyvalue"), values), (("wasi", "blobstore"), objects), (("wasmcloud", "messaging"), nats)];
+    Ok(backends.into_iter().filter_map(|(package, settings)| Some((package, settings?))).collect())
+}
+
+/// Settings of the backend in a folder, which is made if it is not there.
+fn in_folder(
+    project: &Project,
+    key: &'static str,
+    path: &Sourced<PathBuf>,
+) -> Result<HashMap<String, String>, SettingsError> {
+    let (folder, origin) = (project.resolve(path.value()), path.origin());
+    fs_err::create_dir_all(&folder).map_err(|source| SettingsError::Path { key, origin: origin.clone(), source })?;
+    let root = real_folder(key, &folder, origin)?;
+    Ok([("backend".to_owned(), "filesystem".to_owned()), ("root".to_owned(), root)].into())
 }

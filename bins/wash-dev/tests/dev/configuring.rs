@@ -146,30 +146,28 @@ fn what_excludes_each_other_is_told() {
 }
 
 #[test]
-fn a_backend_that_needs_a_server_is_refused_by_name() {
-    for key in ["data_nats_url", "wasi_keyvalue_redis_url", "wasi_keyvalue_nats_url"] {
-        let project = Project::with_config(&format!("dev: {{ {key}: 'x://127.0.0.1:1' }}\n"));
-        let output = Output::of(&mut project.command()).assert_code(2);
-        let _ = output.assert_stderr_has(&format!("dev.{key}")).assert_stderr_has("hint: ");
-    }
-}
-
-#[test]
-fn a_database_that_is_not_there_is_said_without_its_password() {
+fn a_server_that_is_not_there_is_said_with_its_key_and_without_its_password() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    for (url, code, message, hint) in [
-        (
-            format!("postgres://me:topsecret@127.0.0.1:{port}/data"),
-            1,
-            "cannot connect to the database",
-            "start the server",
-        ),
-        ("mysql://me:topsecret@db".to_owned(), 2, "dev.postgres_url (.wash/config.yaml line ", "write `postgres://"),
+    for (key, scheme, message) in [
+        ("postgres_url", "postgres", "cannot connect to the database at 127.0.0.1:"),
+        ("data_nats_url", "nats", "cannot connect to the NATS server at 127.0.0.1:"),
+        ("wasi_keyvalue_nats_url", "nats", "cannot connect to the NATS server at 127.0.0.1:"),
+        ("wasi_keyvalue_redis_url", "redis", "cannot connect to the Redis server at 127.0.0.1:"),
     ] {
-        let project = Project::with_config(&format!("dev: {{ postgres_url: '{url}' }}\n"));
-        let output = Output::of(&mut project.command()).assert_code(code);
-        let output = output.assert_stderr_has(message).assert_stderr_has(&format!("hint: {hint}"));
-        assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
+        let config = |url: String| format!("dev: {{ {key}: '{url}' }}\n");
+        let absent = format!("start the server there, or correct dev.{key} (.wash/config.yaml line ");
+        let unusable = format!("dev.{key} (.wash/config.yaml line ");
+        for (config, code, messages) in [
+            (config(format!("{scheme}://me:topsecret@127.0.0.1:{port}/1")), 1, [message, &absent]),
+            (config("other://me:topsecret@db".to_owned()), 2, [&unusable, &format!("hint: write `{scheme}://")]),
+        ] {
+            let project = Project::with_config(&config);
+            let mut output = Output::of(&mut project.command()).assert_code(code);
+            for message in messages {
+                output = output.assert_stderr_has(message);
+            }
+            assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
+        }
     }
 }
 

@@ -19,6 +19,19 @@ fn messaging() {
 }
 
 #[test]
+fn messaging_over_nats() {
+    let nats = washlib_test::Nats::start();
+    let components = "  components:\n    - name: task-leet\n      file: target/task-leet.wasm\n";
+    let more = format!("dev:\n  data_nats_url: {}\n{components}", nats.url());
+    let project = Project::of_parts(&["http-api", "task-leet"], &more);
+    let server = Server::start(&project);
+    let task = json!({ "worker": "task-leet", "payload": "Hello World" }).to_string();
+    assert_eq!(server.send("POST", "/task", &task), Answer::ok("H3110 W0r1d"));
+    let end = server.stop();
+    assert!(!format!("{end:?}").contains("opensesame"), "{end:?}");
+}
+
+#[test]
 fn service_with_tcp() {
     let project = Project::of_parts(&["http-tcp", "service-leet"], "dev:\n  service_file: target/service-leet.wasm\n");
     let mut server = Server::start(&project);
@@ -84,6 +97,22 @@ fn key_value_in_a_database() {
     let database = washlib_test::Postgres::start();
     let project = Project::of_parts(&["key-value"], &format!("dev:\n  postgres_url: {}\n", database.url()));
     a_value_outlives_the_server(&project);
+}
+
+#[test]
+fn key_value_in_redis() {
+    let redis = washlib_test::Redis::start();
+    let project = Project::of_parts(&["key-value"], &format!("dev:\n  wasi_keyvalue_redis_url: {}\n", redis.url()));
+    a_value_outlives_the_server(&project);
+}
+
+#[test]
+fn key_value_in_nats() {
+    for key in ["data_nats_url", "wasi_keyvalue_nats_url"] {
+        let nats = washlib_test::Nats::start();
+        let project = Project::of_parts(&["key-value"], &format!("dev:\n  {key}: {}\n", nats.url()));
+        a_value_outlives_the_server(&project);
+    }
 }
 
 fn a_value_outlives_the_server(project: &Project) {

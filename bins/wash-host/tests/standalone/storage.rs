@@ -73,16 +73,56 @@ fn a_database_keeps_data_for_hosts_that_come_and_go_and_its_password_to_itself()
 }
 
 #[test]
-fn a_database_that_is_not_there_keeps_the_host_from_starting() {
+fn servers_keep_data_and_their_passwords_to_themselves() {
+    let (redis, nats) = (washlib_test::Redis::start(), washlib_test::Nats::start());
+    let sandbox = Sandbox::new();
+    guests::place(&sandbox, &guests::of_runtime("store"), "store.wasm");
+    let launch = |variables: &[(&str, String)]| {
+        let mut command = sandbox.command("wash-host");
+        command.args(["run", "--verbose", "-o", "json", "--http-addr", "127.0.0.1:0", "store.wasm"]);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        let mut server = Server::spawn(command);
+        server.wait_for("ready");
+        server
+    };
+    let nats = ("WASH_DATA_NATS_URL", nats.url());
+    // Of several servers Redis has the values.
+    for variables in [&[nats.clone()][..], &[nats.clone(), ("WASH_REDIS_URL", redis.url())]] {
+        let one = launch(variables);
+        assert_eq!(post(&one, "/", "get cache key\nset cache key value\nincrement cache n 20"), "none\nok\n20");
+        one.signal(rustix::process::Signal::KILL);
+        let killed = one.end();
+        let other = launch(variables);
+        assert_eq!(post(&other, "/", "get cache key\nincrement cache n 22"), "value\n42");
+        for end in [killed, other.stop()] {
+            assert!(!format!("{end:?}").contains("opensesame"), "{end:?}");
+        }
+    }
+    let server = launch(std::slice::from_ref(&nats));
+    assert_eq!(post(&server, "/", "create box\nput box thing text"), "box\nok");
+    server.stop();
+    let server = launch(&[nats]);
+    assert_eq!(post(&server, "/", "has box thing"), "true");
+    server.stop();
+}
+
+#[test]
+fn a_server_that_is_not_there_keeps_the_host_from_starting() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let sandbox = Sandbox::new();
     guests::place(&sandbox, &guests::of_runtime("store"), "store.wasm");
-    let url = format!("postgres://wash:topsecret@127.0.0.1:{port}/data");
-    let arguments = ["run", "--http-addr", "127.0.0.1:0", "store.wasm", "--postgres-url", &url];
-    let output = sandbox.run("wash-host", arguments);
-    let output = output.assert_code(1);
-    let output = output.assert_stderr_has(&format!("cannot connect to the database at 127.0.0.1:{port}/data"));
-    output.assert_stderr_has("hint: start the server there, or correct --postgres-url or WASH_POSTGRES_URL");
+    for (scheme, option, server, hint) in [
+        ("postgres", "--postgres-url", "database", "--postgres-url or WASH_POSTGRES_URL"),
+        ("nats", "--data-nats-url", "NATS server", "--data-nats-url or WASH_DATA_NATS_URL"),
+        ("redis", "--redis-url", "Redis server", "--redis-url or WASH_REDIS_URL"),
+    ] {
+        let url = format!("{scheme}://wash:topsecret@127.0.0.1:{port}/1");
+        let arguments = ["run", "--http-addr", "127.0.0.1:0", "store.wasm", option, &url];
+        let output = sandbox.run("wash-host", arguments).assert_code(1);
+        let output = output.assert_stderr_has(&format!("cannot connect to the {server} at 127.0.0.1:{port}"));
+        let output = output.assert_stderr_has(&format!("hint: start the server there, or correct {hint}"));
+        assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
+    }
 }
 
 #[test]

@@ -19,6 +19,14 @@ use crate::engine::workload::{ResolvedWorkload, UnresolvedWorkload, WorkloadItem
 use crate::wit::{WitInterface, WitWorld};
 
 mod guest_text;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(any(feature = "nats", feature = "redis", feature = "wasmcloud-postgres"))]
+mod server_tls;
+#[cfg(any(feature = "nats", feature = "redis", feature = "wasi-blobstore", feature = "wasi-keyvalue"))]
+mod servers;
 mod token_bucket;
 #[cfg(feature = "wasi-config")]
 pub mod wasi_config;

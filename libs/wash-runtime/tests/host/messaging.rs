@@ -286,11 +286,108 @@ async fn a_workload_that_stops_finishes_what_it_handles_and_gets_no_more() {
     assert_eq!(messages.request("one.answer", "again").await, Answer::ok("one:again"));
 }
 
+/// A host whose messages go over a server.
+async fn over_nats(server: &washlib_test::Nats) -> Messages {
+    let nats = wash_runtime::plugin::nats::Nats::new(&server.url()).unwrap();
+    Messages::with(InMemoryMessaging::default().with_nats(&nats)).await
+}
+
+/// A client that is no host.
+async fn outsider(server: &washlib_test::Nats) -> async_nats::Client {
+    let (address, user, password) = server.parts();
+    let options = async_nats::ConnectOptions::with_user_and_password(user.to_string(), password.to_string());
+    options.connect(address).await.unwrap()
+}
+
+#[tokio::test]
+async fn messages_over_nats_cross_hosts_and_come_once() {
+    let server = washlib_test::Nats::without_jetstream();
+    let (mut here, mut there) = (over_nats(&server).await, over_nats(&server).await);
+    let nats = ("backend", "nats");
+    // Patterns that overlap, alone and in a group.
+    here.run("one", &[nats, ("subscriptions", "a.*, a.print"), ("consumer_group", "broadcast")]).await;
+    there.run("two", &[nats, ("subscriptions", "a.>, a.print, two.*")]).await;
+    there.run("all", &[nats, ("subscriptions", "a.>"), ("consumer_group", "broadcast")]).await;
+    here.run("sender", &[nats]).await;
+    here.publish("a.print", "1").await;
+    assert_eq!(here.lines(1).await, ["one got 1"]);
+    assert_eq!(there.lines(2).await, ["all got 1", "two got 1"]);
+    here.publish("a.b.print", "2").await;
+    assert_eq!(there.lines(2).await, ["all got 2", "two got 2"]);
+    assert_eq!((here.statistics().delivered, there.statistics().delivered), (1, 4));
+    assert_eq!(here.request("nobody.answer.x", "?").await.status, 502);
+    assert_eq!(here.request("two.answer", "?").await, Answer::ok("two:?"));
+    let outsider = outsider(&server).await;
+    let answer = outsider.request("two.answer", "from outside".into()).await.unwrap();
+    assert_eq!(answer.payload, "two:from outside");
+}
+
+#[tokio::test]
+async fn a_group_on_two_hosts_gets_each_message_over_nats_once() {
+    let server = washlib_test::Nats::without_jetstream();
+    let (mut here, mut there) = (over_nats(&server).await, over_nats(&server).await);
+    let settings = [("backend", "nats"), ("subscriptions", "jobs.*"), ("consumer_group", "workers")];
+    here.run("one", &settings).await;
+    there.run("two", &settings).await;
+    there.run("last", &[("backend", "nats"), ("subscriptions", "last.*")]).await;
+    here.run("sender", &[("backend", "nats")]).await;
+    assert_eq!(post(&here.host, "/publish-many/jobs.print", "").await, Answer::ok(""));
+    // What the server hands on after the others shows that it has handed on those.
+    here.publish("last.print", "end").await;
+    let mut lines = Vec::new();
+    while lines.len() < 101 {
+        tokio::select! {
+            line = here.lines(1) => lines.extend(line),
+            line = there.lines(1) => lines.extend(line),
+        }
+    }
+    let numbers: HashSet<_> = lines.iter().filter_map(|line| line.rsplit(' ').next()).collect();
+    assert_eq!((lines.len(), numbers.len()), (101, 101), "{lines:?}");
+}
+
+#[tokio::test]
+async fn what_belongs_to_hosts_stays_closed_over_nats() {
+    let server = washlib_test::Nats::without_jetstream();
+    let mut here = over_nats(&server).await;
+    here.run("all", &[("backend", "nats"), ("subscriptions", ">")]).await;
+    for subject in ["runtime.host.x.workload.start", "$JS.API.INFO", "_INBOX.guessed"] {
+        let refused = post(&here.host, &format!("/publish/{subject}"), "x").await;
+        assert!(refused.status == 502 && refused.body.contains("is reserved"), "{subject}: {refused:?}");
+        assert!(here.request(subject, "x").await.body.contains("is reserved"), "{subject}");
+    }
+    let outsider = outsider(&server).await;
+    let mut control = outsider.subscribe("runtime.>").await.unwrap();
+    outsider.publish("runtime.print", "secret".into()).await.unwrap();
+    // An answer would be a command.
+    outsider.publish_with_reply("any.answer", "runtime.host.x.workload.start", "x".into()).await.unwrap();
+    outsider.publish("any.print", "end".into()).await.unwrap();
+    assert_eq!(here.lines(1).await.last().unwrap(), "all got end");
+    outsider.flush().await.unwrap();
+    assert_eq!(futures_util::StreamExt::next(&mut control).await.unwrap().payload, "secret");
+    assert_eq!(here.statistics().published, 0);
+}
+
+#[tokio::test]
+async fn messages_go_on_when_a_nats_server_is_back() {
+    let mut server = washlib_test::Nats::without_jetstream();
+    let mut here = over_nats(&server).await;
+    here.run("one", &[("backend", "nats"), ("subscriptions", "one.*")]).await;
+    server.kill();
+    let refused = post(&here.host, "/publish/one.print", "lost").await;
+    assert!(refused.status == 502 && refused.body.contains("the broker is not available"), "{refused:?}");
+    server.start_again();
+    // Subscriptions are made anew with the connection.
+    assert_eq!(here.request("one.answer", "back").await, Answer::ok("one:back"));
+    here.publish("one.print", "again").await;
+    assert_eq!(here.lines(1).await, ["one got again"]);
+}
+
 #[tokio::test]
 async fn settings_that_do_not_hold_keep_a_workload_from_starting() {
     let messages = Messages::start().await;
     for (settings, expected) in [
-        ([("backend", "nats")], MessagingConfigError::Backend("nats".to_string())),
+        ([("backend", "kafka")], MessagingConfigError::Backend("kafka".to_string())),
+        ([("backend", "nats")], MessagingConfigError::MissingUrl("nats")),
         ([("subscriptions", "runtime.>")], MessagingConfigError::Reserved("runtime.>".to_string())),
         ([("max_in_flight", "0")], MessagingConfigError::MaxInFlight("0".to_string())),
     ] {

@@ -326,6 +326,70 @@ async fn settings_that_cannot_be_met_are_errors() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
+#[tokio::test]
+async fn values_on_a_redis_server() {
+    let server = washlib_test::Redis::start();
+    let redis = wash_runtime::plugin::redis::Redis::new(&server.url()).unwrap();
+    let host = host(KeyValue::new().with_redis(&redis), Blobstore::new()).await;
+    start(&host, "first", "test", vec![values(None, &[("backend", "redis")]), blobs(None, &[])]).await;
+    use_values(&host).await;
+    let elsewhere = values(None, &[("backend", "redis"), ("url", "redis://127.0.0.1:1")]);
+    let message = refusal(&host, vec![elsewhere, blobs(None, &[])]).await;
+    assert!(message.contains("on this host workloads name no servers"), "{message}");
+}
+
+#[tokio::test]
+async fn values_and_objects_on_a_nats_server() {
+    let mut server = washlib_test::Nats::start();
+    let nats = wash_runtime::plugin::nats::Nats::new(&server.url()).unwrap();
+    let host = host(KeyValue::new().with_nats(&nats), Blobstore::new().with_nats(&nats)).await;
+    let on_nats = [("backend", "nats")];
+    start(&host, "first", "test", vec![values(None, &on_nats), blobs(None, &on_nats)]).await;
+    use_values(&host).await;
+    use_blobs(&host).await;
+    check(&host, &[("set default stays value", "ok")]).await;
+    server.kill();
+    check(&host, &[("get default stays", "error: the storage failed")]).await;
+    server.start_again();
+    check(&host, &[("get default stays", "value")]).await;
+    let without = washlib_test::Nats::without_jetstream();
+    let url = without.url();
+    let named = [("backend", "nats"), ("url", url.as_str())];
+    let host = self::host(KeyValue::new().with_servers_by_url(), Blobstore::new().with_servers_by_url()).await;
+    for entries in [vec![values(None, &named), blobs(None, &[])], vec![values(None, &[]), blobs(None, &named)]] {
+        let message = refusal(&host, entries).await;
+        assert!(message.contains("JetStream is not to be had there") && !message.contains("sesame"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn values_on_servers_that_entries_name() {
+    let (one, mut other) = (washlib_test::Redis::start(), washlib_test::Redis::start());
+    let own = wash_runtime::plugin::redis::Redis::new(&one.url()).unwrap();
+    let host = host(KeyValue::new().with_redis(&own).with_servers_by_url(), Blobstore::new()).await;
+    let url = other.url();
+    let entries = || {
+        vec![
+            values(Some("default"), &[("backend", "redis")]),
+            values(Some("other"), &[("backend", "redis"), ("url", &url), ("prefix", "mine:")]),
+            blobs(None, &[]),
+        ]
+    };
+    start(&host, "first", "test", entries()).await;
+    check(&host, &[("set default stays value", "ok"), ("set other stays elsewhere", "ok")]).await;
+    other.kill();
+    check(&host, &[("get other stays", "error: the storage failed"), ("get default stays", "value")]).await;
+    other.start_again();
+    check(&host, &[("get other stays", "elsewhere"), ("increment other n 2", "2")]).await;
+    other.kill();
+    let message = refusal(&host, entries()).await;
+    assert!(message.contains("cannot connect to the Redis server at 127.0.0.1:"), "{message}");
+    let unusable = values(None, &[("backend", "redis"), ("url", "redis://:opensesame@x:y")]);
+    let unusable = refusal(&host, vec![unusable, blobs(None, &[])]).await;
+    assert!(unusable.contains("the URL of the Redis server is not usable"), "{unusable}");
+    assert!(!format!("{message}{unusable}").contains("opensesame"), "{message} {unusable}");
+}
+
 #[test]
 fn plugins_of_one_kind_exclude_each_other() {
     let builder = HostBuilder::new().with_plugin(Arc::new(KeyValue::new())).unwrap();

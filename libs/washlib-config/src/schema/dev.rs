@@ -65,7 +65,7 @@ section! {
         wasi_webgpu: Option<Sourced<bool>>,
         /// Whether components may use `wasi:otel`.
         wasi_otel: Option<Sourced<bool>>,
-        /// A NATS server for messaging, key-value and blob storage.
+        /// A NATS server for messaging, and for key-value and blob storage where nothing else is named for them.
         data_nats_url: Option<Sourced<String>>,
         /// A PostgreSQL database for `wasi:keyvalue` and `wasi:blobstore`, where no folder is named for them.
         postgres_url: Option<Sourced<String>>,

@@ -6,12 +6,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::roots::{AllowedRoots, RootError};
+use crate::plugin::servers::{ServerKind, ServerUrl};
 use crate::wit::WitInterface;
 
 /// Names of backends, as they stand in the setting `backend`.
 const IN_MEMORY: &str = "in-memory";
 const FILESYSTEM: &str = "filesystem";
-const POSTGRES: &str = "postgres";
 
 /// Why a workload's storage entries cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -25,11 +25,25 @@ pub enum EntryError {
         /// The backend it names.
         backend: String,
         /// The backends that there are.
-        supported: &'static str,
+        supported: String,
     },
     /// The file system backend needs a directory.
     #[error("{entry} asks for the backend `filesystem` and needs the setting `root`")]
     MissingRoot {
+        /// The entry, in words.
+        entry: String,
+    },
+    /// The host has no server of this kind, and the workload names none.
+    #[error("{entry} asks for the backend `{backend}`, of which this host has no server, and needs the setting `url`")]
+    MissingUrl {
+        /// The entry, in words.
+        entry: String,
+        /// The backend it names.
+        backend: &'static str,
+    },
+    /// The host decides which servers there are.
+    #[error("{entry} has a `url`, but on this host workloads name no servers")]
+    UrlNotAllowed {
         /// The entry, in words.
         entry: String,
     },
@@ -94,13 +108,34 @@ pub(crate) enum Offer {
 #[derive(Debug, Default)]
 pub(crate) struct Choice {
     pub(crate) roots: AllowedRoots,
-    /// Whether there is a database.
-    pub(crate) database: bool,
+    /// The kinds of which the host has a server.
+    pub(crate) servers: Vec<ServerKind>,
+    /// The kinds of which workloads may name servers.
+    pub(crate) servers_by_url: &'static [ServerKind],
 }
 
 impl Choice {
-    fn backends(&self) -> &'static str {
-        if self.database { "`in-memory`, `filesystem` and `postgres`" } else { "`in-memory` and `filesystem`" }
+    fn kinds(&self) -> impl Iterator<Item = ServerKind> {
+        let more = self.servers_by_url.iter().filter(|kind| !self.servers.contains(kind));
+        self.servers.iter().chain(more).copied()
+    }
+
+    fn backends(&self) -> String {
+        let mut names = vec![IN_MEMORY, FILESYSTEM];
+        names.extend(self.kinds().map(ServerKind::name));
+        let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+        names.split_last().map(|(last, others)| format!("{} and {last}", others.join(", "))).unwrap_or_default()
+    }
+
+    fn server(&self, kind: ServerKind, url: Option<&String>, entry: &str) -> Result<Place, EntryError> {
+        let entry = || entry.to_string();
+        match url {
+            Some(_) if !self.servers_by_url.contains(&kind) => Err(EntryError::UrlNotAllowed { entry: entry() }),
+            None if !self.servers.contains(&kind) => {
+                Err(EntryError::MissingUrl { entry: entry(), backend: kind.name() })
+            }
+            url => Ok(Place::Server(kind, url.cloned().map(ServerUrl))),
+        }
     }
 }
 
@@ -110,9 +145,9 @@ impl Offer {
         match self {
             Self::InMemory => false,
             Self::Directory => true,
-            Self::Choice(_) => entries.into_iter().all(|entry| {
-                entry.config.get("backend").is_some_and(|backend| backend == FILESYSTEM || backend == POSTGRES)
-            }),
+            Self::Choice(_) => {
+                entries.into_iter().all(|entry| entry.config.get("backend").is_some_and(|backend| backend != IN_MEMORY))
+            }
         }
     }
 }
@@ -124,11 +159,11 @@ pub(crate) enum Place {
     /// The plugin's own directory.
     OwnDirectory,
     Directory(PathBuf),
-    Database,
+    /// A server, the host's own unless there is a URL.
+    Server(ServerKind, Option<ServerUrl>),
 }
 
-/// An entry, checked.
-#[derive(Debug)]
+/// An entry, checked. Its settings may hold a password.
 pub(crate) struct Entry {
     pub(crate) interfaces: HashSet<String>,
     pub(crate) place: Place,
@@ -219,12 +254,17 @@ fn check_one(
     let known = |setting: &str| {
         let of_place = match place {
             Place::Directory(_) => setting == "root",
-            Place::Memory | Place::OwnDirectory | Place::Database => false,
+            Place::Memory | Place::OwnDirectory => false,
+            Place::Server(kind, _) => setting == "url" || is_of_server(kind, setting),
         };
         setting == "backend" || of_place || own_settings.contains(&setting)
     };
     if let Some(setting) = interface.config.keys().filter(|setting| !known(setting)).min() {
-        let known = [&["backend", "root"], own_settings].concat();
+        let of_servers: &[&str] = match offer {
+            Offer::Choice(choice) if choice.kinds().next().is_some() => &["url"],
+            _ => &[],
+        };
+        let known = [&["backend", "root"], of_servers, own_settings].concat();
         let known: Vec<String> = known.into_iter().map(|setting| format!("`{setting}`")).collect();
         let (setting, known) = (setting.clone(), known.join(", "));
         return Err(EntryError::UnknownSetting { entry: description, setting, known });
@@ -233,11 +273,22 @@ fn check_one(
     Ok(Entry { interfaces: interface.interfaces.clone(), place, settings, description })
 }
 
+/// Settings that one kind of server has.
+fn is_of_server(kind: ServerKind, setting: &str) -> bool {
+    match kind {
+        #[cfg(feature = "redis")]
+        ServerKind::Redis => setting == "prefix",
+        #[cfg(any(feature = "nats", feature = "wasmcloud-postgres"))]
+        _ => false,
+    }
+}
+
 fn choose(interface: &WitInterface, description: &str, offer: &Offer) -> Result<Place, EntryError> {
     let entry = || description.to_string();
     let backend = interface.config.get("backend").map(String::as_str);
-    let unsupported = |backend: &str, supported| {
-        Err(EntryError::UnsupportedBackend { entry: entry(), backend: backend.to_string(), supported })
+    let unsupported = |backend: &str, supported: &str| {
+        let (backend, supported) = (backend.to_string(), supported.to_string());
+        Err(EntryError::UnsupportedBackend { entry: entry(), backend, supported })
     };
     match (offer, backend) {
         (Offer::InMemory, None | Some(IN_MEMORY)) => Ok(Place::Memory),
@@ -250,8 +301,10 @@ fn choose(interface: &WitInterface, description: &str, offer: &Offer) -> Result<
             let dir = choice.roots.resolve(root).map_err(|source| EntryError::Root { entry: entry(), source })?;
             Ok(Place::Directory(dir))
         }
-        (Offer::Choice(choice), Some(POSTGRES)) if choice.database => Ok(Place::Database),
-        (Offer::Choice(choice), Some(other)) => unsupported(other, choice.backends()),
+        (Offer::Choice(choice), Some(other)) => match choice.kinds().find(|kind| kind.name() == other) {
+            Some(kind) => choice.server(kind, interface.config.get("url"), description),
+            None => unsupported(other, &choice.backends()),
+        },
     }
 }
 
@@ -274,7 +327,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut roots = AllowedRoots::default();
         roots.allow(dir.path()).unwrap();
-        (dir, Offer::Choice(Choice { roots, database: false }))
+        (dir, Offer::Choice(Choice { roots, ..Choice::default() }))
     }
 
     #[test]
@@ -294,19 +347,12 @@ mod tests {
     #[test]
     fn what_cannot_be_served_is_a_sentence() {
         let (_dir, offer) = choice();
-        let message = |entries: &[WitInterface]| check(entries, &offer, &["bucket"]).unwrap_err().to_string();
+        let message = |entries: &[WitInterface]| check(entries, &offer, &["bucket"]).err().unwrap().to_string();
         assert_eq!(
             message(&[entry(Some("cache"), &[("backend", "nats")])]),
             "the entry `cache` of wasi:keyvalue asks for the backend `nats`, but this host supports `in-memory` and \
              `filesystem`"
         );
-        let database = Offer::Choice(Choice { database: true, ..Choice::default() });
-        let postgres = entry(None, &[("backend", "postgres")]);
-        assert!(matches!(
-            check(std::slice::from_ref(&postgres), &offer, &[]),
-            Err(EntryError::UnsupportedBackend { .. })
-        ));
-        assert_eq!(check(&[postgres], &database, &[]).unwrap().get("any").unwrap().place, Place::Database);
         assert_eq!(
             message(&[entry(None, &[("backend", "filesystem")])]),
             "the entry of wasi:keyvalue asks for the backend `filesystem` and needs the setting `root`"
@@ -327,5 +373,39 @@ mod tests {
         assert!(matches!(check(&[outside], &offer, &[]), Err(EntryError::Root { .. })));
         let elsewhere = entry(None, &[("backend", "filesystem")]);
         assert!(matches!(check(&[elsewhere], &Offer::InMemory, &[]), Err(EntryError::UnsupportedBackend { .. })));
+    }
+
+    #[cfg(all(feature = "redis", feature = "wasmcloud-postgres"))]
+    #[test]
+    fn a_server_is_the_host_s_own_or_one_that_the_entry_names_where_it_may() {
+        let postgres = entry(None, &[("backend", "postgres")]);
+        let (_dir, nothing) = choice();
+        let refused = check(std::slice::from_ref(&postgres), &nothing, &[]).err().unwrap();
+        assert!(matches!(refused, EntryError::UnsupportedBackend { .. }), "{refused}");
+        let offer = Offer::Choice(Choice {
+            servers: vec![ServerKind::Postgres],
+            servers_by_url: &[ServerKind::Redis],
+            ..Choice::default()
+        });
+        let place = |config: &[(&str, &str)]| {
+            let entries = check(&[entry(None, config)], &offer, &["bucket"]).map_err(|err| err.to_string())?;
+            Ok::<_, String>(entries.get("any").map(|entry| entry.place.clone()).unwrap())
+        };
+        assert_eq!(place(&[("backend", "postgres")]), Ok(Place::Server(ServerKind::Postgres, None)));
+        let url = "redis://:secret@cache";
+        assert_eq!(
+            place(&[("backend", "redis"), ("url", url), ("prefix", "mine:"), ("bucket", "b")]),
+            Ok(Place::Server(ServerKind::Redis, Some(ServerUrl(url.to_string()))))
+        );
+        for (config, message) in [
+            (&[("backend", "postgres"), ("url", url)][..], "workloads name no servers"),
+            (&[("backend", "redis")], "this host has no server, and needs the setting `url`"),
+            (&[("backend", "nats")], "supports `in-memory`, `filesystem`, `postgres` and `redis`"),
+            (&[("backend", "postgres"), ("prefix", "x")], "unknown setting `prefix`"),
+            (&[("url", url)], "unknown setting `url`; known are `backend`, `root`, `url`, `bucket`"),
+        ] {
+            let refused = place(config).unwrap_err();
+            assert!(refused.contains(message) && !refused.contains("secret"), "{refused}");
+        }
     }
 }

@@ -82,6 +82,11 @@ pub(crate) trait Backend: Send + Sync {
 /// backend's data survive the process at all.
 #[async_trait]
 pub(crate) trait Containers: Send + Sync {
+    /// Checks that what it needs is there, before a workload starts that wants it.
+    async fn prepare(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// The same for all that reach the same containers.
     fn identity(&self) -> String;
 

@@ -45,6 +45,10 @@ impl Binding {
     pub(super) fn new(entries: Entries<Bound>) -> Self {
         Self { entries, open: Arc::new(Semaphore::new(MAX_OPEN)) }
     }
+
+    pub(super) fn containers(&self) -> impl Iterator<Item = &Arc<dyn Containers>> {
+        self.entries.values().map(|entry| &entry.containers)
+    }
 }
 
 /// Why a call failed, in words for the guest.

@@ -1,4 +1,4 @@
-//! `wasi:blobstore` for guests, in memory, on a file system, or in a database.
+//! `wasi:blobstore` for guests, in memory, on a file system, or on a server.
 //!
 //! A container belongs to a workload's namespace: its workloads share it, and no other namespace can reach it. Objects are
 //! written and read as streams, and never stand in memory as a whole unless that is where they are kept.
@@ -8,6 +8,8 @@ mod binding;
 mod filesystem;
 mod host;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "wasmcloud-postgres")]
 mod postgres;
 mod streams;
@@ -18,12 +20,18 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context;
 use async_trait::async_trait;
 
 use self::backend::Backend;
 use self::binding::{Binding, Bound, Host, view};
 use self::filesystem::FilesystemBackend;
 use self::memory::MemoryBackend;
+#[cfg(feature = "nats")]
+use super::nats::Nats;
+#[cfg(feature = "nats")]
+use super::servers::Servers;
+use super::servers::{ServerKind, ServerUrl};
 pub use super::storage::entries::EntryError;
 use super::storage::entries::{self, Choice, Entry, Offer, Place};
 use super::storage::files;
@@ -47,8 +55,9 @@ const BELOW_ROOT: &str = ".wash-blobstore";
 ///
 /// | setting | meaning |
 /// |---|---|
-/// | `backend` | `in-memory` (the default), `filesystem`, or `postgres` where the host has [a database](Self::with_postgres) |
+/// | `backend` | `in-memory` (the default), `filesystem`, or `nats` and `postgres` where the host has such a server |
 /// | `root` | with `filesystem`: a directory below one that the host [allows](Self::with_directory) |
+/// | `url` | with `nats`: another server than the host's, where [workloads may name one](Self::with_servers_by_url) |
 /// | `container` | the container's name, where it differs from the one that the guest uses |
 /// | `max-object-size` | the most bytes that an object may have |
 ///
@@ -70,10 +79,18 @@ struct Inner {
     offer: Offer,
     memory: Arc<MemoryBackend>,
     own: Option<Arc<FilesystemBackend>>,
+    #[cfg(feature = "nats")]
+    nats: Servers<Nats>,
     #[cfg(feature = "wasmcloud-postgres")]
     postgres: Option<Postgres>,
     tenants: Tenants,
 }
+
+/// The kinds of servers that workloads may name.
+const BY_URL: &[ServerKind] = &[
+    #[cfg(feature = "nats")]
+    ServerKind::Nats,
+];
 
 impl Blobstore {
     /// Storage in memory, [`DEFAULT_MAX_BYTES`] for each namespace; workloads may name no directory.
@@ -98,12 +115,34 @@ impl Blobstore {
         Ok(self)
     }
 
+    /// Lets workloads keep data on this NATS server, which needs JetStream for that. The host does not start if it cannot
+    /// be reached then.
+    #[cfg(feature = "nats")]
+    #[must_use]
+    pub fn with_nats(mut self, nats: &Nats) -> Self {
+        if let Some(Inner { offer: Offer::Choice(choice), nats: servers, .. }) = Arc::get_mut(&mut self.0) {
+            choice.servers.push(ServerKind::Nats);
+            servers.own = Some(nats.clone());
+        }
+        self
+    }
+
+    /// Lets workloads name servers by `url`, whatever addresses those have: for workloads that their author may trust
+    /// with the host's network. A workload does not start if its server cannot be reached then.
+    #[must_use]
+    pub fn with_servers_by_url(mut self) -> Self {
+        if let Some(Inner { offer: Offer::Choice(choice), .. }) = Arc::get_mut(&mut self.0) {
+            choice.servers_by_url = BY_URL;
+        }
+        self
+    }
+
     /// Lets workloads keep data in this database. The host does not start if it cannot be reached then.
     #[cfg(feature = "wasmcloud-postgres")]
     #[must_use]
     pub fn with_postgres(mut self, postgres: &Postgres) -> Self {
         if let Some(Inner { offer: Offer::Choice(choice), postgres: database, .. }) = Arc::get_mut(&mut self.0) {
-            choice.database = true;
+            choice.servers.push(ServerKind::Postgres);
             *database = Some(postgres.clone());
         }
         self
@@ -153,28 +192,40 @@ impl Inner {
             offer,
             memory: Arc::new(MemoryBackend::new(max_bytes)),
             own,
+            #[cfg(feature = "nats")]
+            nats: Servers::default(),
             #[cfg(feature = "wasmcloud-postgres")]
             postgres: None,
             tenants: Tenants::default(),
         }
     }
 
-    /// Makes the database ready, if there is one.
+    /// Makes the host's servers ready.
     async fn start(&self) -> anyhow::Result<()> {
         #[cfg(feature = "wasmcloud-postgres")]
         if let Some(postgres) = &self.postgres {
             postgres.prepare().await?;
         }
+        #[cfg(feature = "nats")]
+        self.nats.start().await?;
         Ok(())
     }
 
-    /// The database's backend; memory's where there is none, which no entry gets to see.
-    fn database(&self) -> Arc<dyn Backend> {
-        #[cfg(feature = "wasmcloud-postgres")]
-        if let Some(postgres) = &self.postgres {
-            return Arc::new(postgres::PostgresBackend(postgres.clone()));
-        }
-        self.memory.clone()
+    /// The backend of an entry that asks for a server. It does not connect.
+    fn on_server(&self, kind: ServerKind, url: Option<&ServerUrl>) -> anyhow::Result<Arc<dyn Backend>> {
+        _ = url;
+        let backend: Option<Arc<dyn Backend>> = match kind {
+            #[cfg(feature = "nats")]
+            ServerKind::Nats => self.nats.find(url)?.map(|nats| Arc::new(nats::NatsBackend(nats)) as _),
+            #[cfg(feature = "wasmcloud-postgres")]
+            ServerKind::Postgres => {
+                self.postgres.clone().map(|postgres| Arc::new(postgres::PostgresBackend(postgres)) as _)
+            }
+            #[cfg(feature = "redis")]
+            ServerKind::Redis => None,
+        };
+        // Entries are checked against what there is.
+        backend.context("the host has no such server")
     }
 
     /// Checks entries and opens their backends. It blocks.
@@ -183,7 +234,7 @@ impl Inner {
         let entries = checked.try_map(|entry| {
             let backend: Arc<dyn Backend> = match (&entry.place, &self.own) {
                 (Place::Directory(root), _) => Arc::new(FilesystemBackend::open(root.join(BELOW_ROOT))?),
-                (Place::Database, _) => self.database(),
+                (Place::Server(kind, url), _) => self.on_server(*kind, url.as_ref())?,
                 (Place::OwnDirectory, Some(own)) => own.clone(),
                 (Place::OwnDirectory | Place::Memory, _) => self.memory.clone(),
             };
@@ -219,7 +270,11 @@ async fn bind_workload(
     inner.tenants.bind(workload.id(), workload.namespace());
     let (inner, namespace) = (inner.clone(), workload.namespace().to_string());
     // All entries together, even those that no component uses.
-    files::blocking(move || inner.bind(&namespace, &interfaces)).await?;
+    let binding = files::blocking(move || inner.bind(&namespace, &interfaces)).await?;
+    let containers: Vec<_> = binding.containers().cloned().collect();
+    for containers in containers {
+        containers.prepare().await?;
+    }
     Ok(())
 }
 

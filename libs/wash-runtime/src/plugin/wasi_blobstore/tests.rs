@@ -20,25 +20,35 @@ const CHILD_DIR: &str = "BLOBSTORE_TEST_DIR";
 /// Where backends keep their data, for as long as this lives.
 struct Ground {
     dir: tempfile::TempDir,
+    #[cfg(feature = "nats")]
+    _nats: washlib_test::Nats,
     #[cfg(feature = "wasmcloud-postgres")]
-    _server: washlib_test::Postgres,
+    _postgres: washlib_test::Postgres,
 }
 
 async fn all() -> (Ground, Vec<Arc<dyn Backend>>) {
-    let dir = tempfile::tempdir().unwrap();
-    let filesystem = FilesystemBackend::open(dir.path().join("store")).unwrap();
-    #[cfg_attr(not(feature = "wasmcloud-postgres"), expect(unused_mut, reason = "there is one backend less"))]
-    let mut backends: Vec<Arc<dyn Backend>> = vec![Arc::new(MemoryBackend::new(64 << 20)), Arc::new(filesystem)];
-    #[cfg(feature = "wasmcloud-postgres")]
-    let server = washlib_test::Postgres::start();
-    #[cfg(feature = "wasmcloud-postgres")]
-    backends.push(Arc::new(database(&server.url()).await));
     let ground = Ground {
-        dir,
+        dir: tempfile::tempdir().unwrap(),
+        #[cfg(feature = "nats")]
+        _nats: washlib_test::Nats::start(),
         #[cfg(feature = "wasmcloud-postgres")]
-        _server: server,
+        _postgres: washlib_test::Postgres::start(),
     };
+    let filesystem = FilesystemBackend::open(ground.dir.path().join("store")).unwrap();
+    let backends: Vec<Arc<dyn Backend>> = vec![
+        Arc::new(MemoryBackend::new(64 << 20)),
+        Arc::new(filesystem),
+        #[cfg(feature = "nats")]
+        Arc::new(on_nats(&ground._nats.url())),
+        #[cfg(feature = "wasmcloud-postgres")]
+        Arc::new(database(&ground._postgres.url()).await),
+    ];
     (ground, backends)
+}
+
+#[cfg(feature = "nats")]
+fn on_nats(url: &str) -> super::nats::NatsBackend {
+    super::nats::NatsBackend(crate::plugin::nats::Nats::new(url).unwrap())
 }
 
 #[cfg(feature = "wasmcloud-postgres")]

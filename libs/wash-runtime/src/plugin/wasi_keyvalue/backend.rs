@@ -26,6 +26,9 @@ pub(crate) enum BucketError {
     NotAnInteger,
     #[error("the sum leaves the range of the number")]
     OutOfRange,
+    #[cfg(feature = "nats")]
+    #[error("a value of {size} bytes is larger than the limit of {limit}")]
+    TooLarge { size: usize, limit: usize },
     #[error("the storage failed")]
     Io(#[from] io::Error),
 }
@@ -50,12 +53,18 @@ pub(crate) struct Page {
 }
 
 /// Buckets of several namespaces.
+#[async_trait]
 pub(crate) trait Backend: Send + Sync {
     /// The bucket of a namespace. It exists once it holds something.
     fn bucket(&self, namespace: &str, name: &str) -> Result<Arc<dyn Bucket>, BucketError>;
 
     /// Nobody of this namespace is left to read what does not outlast the process.
     fn forget(&self, namespace: &str);
+
+    /// Checks that what it needs is there, before a workload starts that wants it.
+    async fn prepare(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// Keys and their values. Every operation on one key is atomic; what has returned survives a crash, if the backend's data

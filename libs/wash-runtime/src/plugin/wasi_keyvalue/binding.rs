@@ -39,6 +39,10 @@ impl Binding {
     pub(super) fn new(namespace: &str, entries: Entries<Bound>) -> Self {
         Self { namespace: namespace.to_string(), entries, swaps: Arc::new(Semaphore::new(MAX_SWAPS)) }
     }
+
+    pub(super) fn backends(&self) -> impl Iterator<Item = &Arc<dyn Backend>> {
+        self.entries.values().map(|entry| &entry.backend)
+    }
 }
 
 /// Why a guest's call failed, as the guest may know it.

@@ -38,6 +38,7 @@ impl FilesystemBackend {
     }
 }
 
+#[async_trait]
 impl Backend for FilesystemBackend {
     fn bucket(&self, namespace: &str, name: &str) -> Result<Arc<dyn Bucket>, BucketError> {
         let dir = self.base.dir().join(FileName::of(namespace).as_str()).join(FileName::of(name).as_str());

@@ -1,4 +1,4 @@
-//! `wasi:keyvalue` for guests, in memory, on a file system, or in a database.
+//! `wasi:keyvalue` for guests, in memory, on a file system, or on a server.
 //!
 //! Both drafts that are in use are provided: `0.2.0-draft`, and `0.2.0-draft2` with compare-and-swap. A bucket belongs to
 //! a workload's namespace: its workloads share it, and no other namespace can reach it.
@@ -9,8 +9,12 @@ mod draft;
 mod draft2;
 mod filesystem;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "wasmcloud-postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(test)]
 mod tests;
 
@@ -18,12 +22,20 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context;
 use async_trait::async_trait;
 
 use self::backend::Backend;
 use self::binding::{Binding, Bound, Host, view};
 use self::filesystem::FilesystemBackend;
 use self::memory::MemoryBackend;
+#[cfg(feature = "nats")]
+use super::nats::Nats;
+#[cfg(feature = "redis")]
+use super::redis::Redis;
+#[cfg(any(feature = "nats", feature = "redis"))]
+use super::servers::Servers;
+use super::servers::{ServerKind, ServerUrl};
 pub use super::storage::entries::EntryError;
 use super::storage::entries::{self, Choice, Offer, Place};
 use super::storage::files;
@@ -48,8 +60,10 @@ const BELOW_ROOT: &str = ".wash-keyvalue";
 ///
 /// | setting | meaning |
 /// |---|---|
-/// | `backend` | `in-memory` (the default), `filesystem`, or `postgres` where the host has [a database](Self::with_postgres) |
+/// | `backend` | `in-memory` (the default), `filesystem`, or `nats`, `postgres` and `redis` where the host has such a server |
 /// | `root` | with `filesystem`: a directory below one that the host [allows](Self::with_directory) |
+/// | `url` | with `nats` and `redis`: another server than the host's, where [workloads may name one](Self::with_servers_by_url) |
+/// | `prefix` | with `redis`: what the names of all keys begin with |
 /// | `bucket` | the bucket's name, where it differs from the identifier that the guest opens |
 ///
 /// Several entries are told apart by their names: `store::open("cache")` reaches the entry `cache`. A single entry without
@@ -72,8 +86,20 @@ struct Inner {
     own: Option<Arc<FilesystemBackend>>,
     #[cfg(feature = "wasmcloud-postgres")]
     postgres: Option<Postgres>,
+    #[cfg(feature = "nats")]
+    nats: Servers<Nats>,
+    #[cfg(feature = "redis")]
+    redis: Servers<Redis>,
     tenants: Tenants,
 }
+
+/// The kinds of servers that workloads may name.
+const BY_URL: &[ServerKind] = &[
+    #[cfg(feature = "nats")]
+    ServerKind::Nats,
+    #[cfg(feature = "redis")]
+    ServerKind::Redis,
+];
 
 impl KeyValue {
     /// Storage in memory, [`DEFAULT_MAX_BYTES`] for each namespace; workloads may name no directory.
@@ -103,8 +129,41 @@ impl KeyValue {
     #[must_use]
     pub fn with_postgres(mut self, postgres: &Postgres) -> Self {
         if let Some(Inner { offer: Offer::Choice(choice), postgres: database, .. }) = Arc::get_mut(&mut self.0) {
-            choice.database = true;
+            choice.servers.push(ServerKind::Postgres);
             *database = Some(postgres.clone());
+        }
+        self
+    }
+
+    /// Lets workloads keep data on this NATS server, which needs JetStream for that. The host does not start if it cannot
+    /// be reached then.
+    #[cfg(feature = "nats")]
+    #[must_use]
+    pub fn with_nats(mut self, nats: &Nats) -> Self {
+        if let Some(Inner { offer: Offer::Choice(choice), nats: servers, .. }) = Arc::get_mut(&mut self.0) {
+            choice.servers.push(ServerKind::Nats);
+            servers.own = Some(nats.clone());
+        }
+        self
+    }
+
+    /// Lets workloads keep data on this Redis server. The host does not start if it cannot be reached then.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn with_redis(mut self, redis: &Redis) -> Self {
+        if let Some(Inner { offer: Offer::Choice(choice), redis: servers, .. }) = Arc::get_mut(&mut self.0) {
+            choice.servers.push(ServerKind::Redis);
+            servers.own = Some(redis.clone());
+        }
+        self
+    }
+
+    /// Lets workloads name servers by `url`, whatever addresses those have: for workloads that their author may trust
+    /// with the host's network. A workload does not start if its server cannot be reached then.
+    #[must_use]
+    pub fn with_servers_by_url(mut self) -> Self {
+        if let Some(Inner { offer: Offer::Choice(choice), .. }) = Arc::get_mut(&mut self.0) {
+            choice.servers_by_url = BY_URL;
         }
         self
     }
@@ -155,26 +214,50 @@ impl Inner {
             own,
             #[cfg(feature = "wasmcloud-postgres")]
             postgres: None,
+            #[cfg(feature = "nats")]
+            nats: Servers::default(),
+            #[cfg(feature = "redis")]
+            redis: Servers::default(),
             tenants: Tenants::default(),
         }
     }
 
-    /// Makes the database ready, if there is one.
+    /// Makes the host's servers ready.
     async fn start(&self) -> anyhow::Result<()> {
         #[cfg(feature = "wasmcloud-postgres")]
         if let Some(postgres) = &self.postgres {
             postgres.prepare().await?;
         }
+        #[cfg(feature = "nats")]
+        self.nats.start().await?;
+        #[cfg(feature = "redis")]
+        self.redis.start().await?;
         Ok(())
     }
 
-    /// The database's backend; memory's where there is none, which no entry gets to see.
-    fn database(&self) -> Arc<dyn Backend> {
-        #[cfg(feature = "wasmcloud-postgres")]
-        if let Some(postgres) = &self.postgres {
-            return Arc::new(postgres::PostgresBackend(postgres.clone()));
-        }
-        self.memory.clone()
+    /// The backend of an entry that asks for a server. It does not connect.
+    fn on_server(
+        &self,
+        kind: ServerKind,
+        url: Option<&ServerUrl>,
+        entry: &entries::Entry,
+    ) -> anyhow::Result<Arc<dyn Backend>> {
+        _ = (url, entry);
+        let backend: Option<Arc<dyn Backend>> = match kind {
+            #[cfg(feature = "nats")]
+            ServerKind::Nats => self.nats.find(url)?.map(|nats| Arc::new(nats::NatsBackend(nats)) as _),
+            #[cfg(feature = "wasmcloud-postgres")]
+            ServerKind::Postgres => {
+                self.postgres.clone().map(|postgres| Arc::new(postgres::PostgresBackend(postgres)) as _)
+            }
+            #[cfg(feature = "redis")]
+            ServerKind::Redis => {
+                let prefix = entry.setting("prefix").unwrap_or_default();
+                self.redis.find(url)?.map(|redis| Arc::new(redis::RedisBackend::new(redis, prefix)) as _)
+            }
+        };
+        // Entries are checked against what there is.
+        backend.context("the host has no such server")
     }
 
     /// Checks entries and opens their backends. It blocks.
@@ -183,7 +266,7 @@ impl Inner {
         let entries = checked.try_map(|entry| {
             let backend: Arc<dyn Backend> = match (&entry.place, &self.own) {
                 (Place::Directory(root), _) => Arc::new(FilesystemBackend::open(root.join(BELOW_ROOT))?),
-                (Place::Database, _) => self.database(),
+                (Place::Server(kind, url), _) => self.on_server(*kind, url.as_ref(), &entry)?,
                 (Place::OwnDirectory, Some(own)) => own.clone(),
                 (Place::OwnDirectory | Place::Memory, _) => self.memory.clone(),
             };
@@ -213,7 +296,11 @@ async fn bind_workload(
     inner.tenants.bind(workload.id(), workload.namespace());
     let (inner, namespace) = (inner.clone(), workload.namespace().to_string());
     // All entries together, even those that no component uses.
-    files::blocking(move || inner.bind(&namespace, &interfaces)).await?;
+    let binding = files::blocking(move || inner.bind(&namespace, &interfaces)).await?;
+    let backends: Vec<_> = binding.backends().cloned().collect();
+    for backend in backends {
+        backend.prepare().await?;
+    }
     Ok(())
 }
 

@@ -72,6 +72,7 @@ delete from wash.keyvalue using doomed where bucket = $1 and keyvalue.digest = d
 #[derive(Debug)]
 pub(crate) struct PostgresBackend(pub(crate) Postgres);
 
+#[async_trait]
 impl Backend for PostgresBackend {
     fn bucket(&self, namespace: &str, name: &str) -> Result<Arc<dyn Bucket>, BucketError> {
         Ok(Arc::new(PostgresBucket { postgres: self.0.clone(), id: names::digest_of_pair(namespace, name) }))

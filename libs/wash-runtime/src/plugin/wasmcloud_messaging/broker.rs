@@ -50,6 +50,12 @@ pub enum PublishError {
         /// Bytes a body may have.
         limit: usize,
     },
+    /// The server cannot be reached, or did not take the message.
+    #[error("the broker is not available: {reason}")]
+    Unavailable {
+        /// What the system or the server said.
+        reason: String,
+    },
 }
 
 /// Why a request got no answer.
@@ -102,6 +108,24 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    pub(super) fn count_published(&self) {
+        self.published.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_delivered(&self) {
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn statistics(&self) -> MessagingStatistics {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        MessagingStatistics {
+            published: read(&self.published),
+            delivered: read(&self.delivered),
+            shed: read(&self.shed),
+            failed: read(&self.failed),
+        }
+    }
+
     pub(super) fn count_shed(&self) {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
@@ -135,7 +159,7 @@ pub(super) struct Broker {
     next_subscriber: AtomicU64,
     /// Where the choice among the members of a queue group comes from.
     turn: AtomicU64,
-    counters: Counters,
+    counters: Arc<Counters>,
 }
 
 /// A subscription as the broker sees it.
@@ -162,22 +186,16 @@ impl Broker {
             inboxes: Inboxes::new(),
             next_subscriber: AtomicU64::new(0),
             turn: AtomicU64::new(0),
-            counters: Counters::default(),
+            counters: Arc::default(),
         }
     }
 
-    pub(super) fn counters(&self) -> &Counters {
+    pub(super) fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
     pub(super) fn statistics(&self) -> MessagingStatistics {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        MessagingStatistics {
-            published: read(&self.counters.published),
-            delivered: read(&self.counters.delivered),
-            shed: read(&self.counters.shed),
-            failed: read(&self.counters.failed),
-        }
+        self.counters.statistics()
     }
 
     /// Gets every message that one of the patterns covers, once, until the subscription is dropped. Of the subscribers
@@ -235,10 +253,7 @@ impl Broker {
 
     /// A subject that a component may use, if only to answer a request.
     fn subject(&self, text: &str) -> Result<Subject, PublishError> {
-        let subject = Subject::parse(text).map_err(|source| {
-            let subject = crate::plugin::guest_text::printable(text, 256).into_owned();
-            PublishError::Subject { subject, source }
-        })?;
+        let subject = parse_subject(text)?;
         if subject.is_reserved() && !self.inboxes.made(&subject) {
             return Err(PublishError::Reserved { subject: subject.to_string() });
         }
@@ -249,7 +264,7 @@ impl Broker {
         if body.len() > self.limits.body {
             return Err(PublishError::TooLarge { size: body.len(), limit: self.limits.body });
         }
-        self.counters.published.fetch_add(1, Ordering::Relaxed);
+        self.counters.count_published();
         Ok(Message { subject, body: body.into(), reply_to })
     }
 
@@ -287,7 +302,7 @@ impl Broker {
             .any(|member| member.queue.offer(message, pending));
         if taken {
             routed.taken += 1;
-            self.counters.delivered.fetch_add(1, Ordering::Relaxed);
+            self.counters.count_delivered();
         } else {
             self.counters.count_shed();
             members[0].queue.report_shed(&message.subject);
@@ -310,6 +325,14 @@ impl Broker {
     }
 }
 
+/// What a component writes as a subject.
+pub(super) fn parse_subject(text: &str) -> Result<Subject, PublishError> {
+    Subject::parse(text).map_err(|source| {
+        let subject = crate::plugin::guest_text::printable(text, 256).into_owned();
+        PublishError::Subject { subject, source }
+    })
+}
+
 /// A subscription as its owner sees it. Dropping it ends it; what waits in its queue is lost then.
 pub(super) struct Subscription {
     // Routes go before the queue, so that nothing new comes in while that is emptied.
@@ -327,10 +350,6 @@ impl Subscription {
     /// The route, which brings messages for as long as it lives, and those that it has brought.
     pub(super) fn into_parts(self) -> (Route, Deliveries) {
         (self.route, self.deliveries)
-    }
-
-    pub(super) fn broker(&self) -> &Arc<Broker> {
-        &self.route.broker
     }
 }
 

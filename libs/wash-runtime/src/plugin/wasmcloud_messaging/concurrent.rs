@@ -3,15 +3,15 @@
 //! It only translates; the broker decides.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::Store;
 use wasmtime::component::{Accessor, HasData, Instance, Linker};
 
 use self::bindings::wasmcloud::messaging::{consumer, types};
-use super::broker::{Broker, Message, PublishError, RequestError};
+use super::broker::{Message, PublishError, RequestError};
 use super::consumer::{Sender, with_causes};
+use super::transport::Transport;
 use crate::engine::Ctx;
 
 mod bindings {
@@ -45,11 +45,11 @@ impl types::Host for View<'_> {}
 impl consumer::Host for View<'_> {}
 
 impl View<'_> {
-    fn broker(&self) -> wasmtime::Result<Arc<Broker>> {
+    fn transport(&self) -> wasmtime::Result<Transport> {
         let sender = self.0.binding::<Sender>();
         // Both are done together when the component is bound.
         let sender = sender.ok_or_else(|| wasmtime::Error::msg("the component is linked but not bound to a broker"))?;
-        Ok(Arc::clone(&sender.0))
+        Ok(sender.0.clone())
     }
 }
 
@@ -60,8 +60,8 @@ impl<T: Send> consumer::HostWithStore<T> for Messaging {
         body: Vec<u8>,
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<types::BrokerMessage, types::Error>> {
-        let broker = store.with(|mut access| access.get().broker())?;
-        let answer = broker.request(&subject, body, Duration::from_millis(timeout_ms.into())).await;
+        let transport = store.with(|mut access| access.get().transport())?;
+        let answer = transport.request(&subject, body, Duration::from_millis(timeout_ms.into())).await;
         Ok(answer.map(to_guest).map_err(|err| request_error(&err)))
     }
 
@@ -70,9 +70,9 @@ impl<T: Send> consumer::HostWithStore<T> for Messaging {
         message: types::BrokerMessage,
     ) -> wasmtime::Result<Result<(), types::Error>> {
         let types::BrokerMessage { subject, body, reply_to } = message;
-        let broker = store.with(|mut access| access.get().broker())?;
-        let sent = broker.publish(&subject, body, reply_to.as_deref());
-        Ok(sent.map(|_| ()).map_err(|err| publish_error(&err)))
+        let transport = store.with(|mut access| access.get().transport())?;
+        let sent = transport.publish(&subject, body, reply_to.as_deref()).await;
+        Ok(sent.map_err(|err| publish_error(&err)))
     }
 }
 
@@ -89,6 +89,7 @@ fn publish_error(err: &PublishError) -> types::Error {
         PublishError::Subject { .. } => types::Error::SubjectInvalid,
         PublishError::Reserved { .. } => types::Error::AccessDenied,
         PublishError::TooLarge { .. } => types::Error::MessageTooLarge,
+        PublishError::Unavailable { .. } => types::Error::BrokerUnavailable,
     }
 }
 

@@ -1,19 +1,19 @@
 //! What components call to send: `wasmcloud:messaging/consumer`.
 //!
-//! It only translates; the broker decides.
+//! It only translates; brokers decide.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::{HasData, Linker};
 
 use super::bindings::wasmcloud::messaging::{consumer, types};
-use super::broker::{Broker, Message};
+use super::broker::Message;
+use super::transport::Transport;
 use crate::engine::Ctx;
 
-/// The broker that a component sends to.
-pub(super) struct Sender(pub(super) Arc<Broker>);
+/// What a component sends by.
+pub(super) struct Sender(pub(super) Transport);
 
 /// The host's side of the interface for one call.
 pub(super) struct ConsumerView<'a>(&'a mut Ctx);
@@ -29,11 +29,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
 }
 
 impl ConsumerView<'_> {
-    fn broker(&self) -> wasmtime::Result<Arc<Broker>> {
+    fn transport(&self) -> wasmtime::Result<Transport> {
         let sender = self.0.binding::<Sender>();
         // Both are done together when the component is bound.
         let sender = sender.ok_or_else(|| wasmtime::Error::msg("the component is linked but not bound to a broker"))?;
-        Ok(Arc::clone(&sender.0))
+        Ok(sender.0.clone())
     }
 }
 
@@ -47,14 +47,14 @@ impl consumer::Host for ConsumerView<'_> {
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<types::BrokerMessage, String>> {
         let timeout = Duration::from_millis(timeout_ms.into());
-        let answer = self.broker()?.request(&subject, body, timeout).await;
+        let answer = self.transport()?.request(&subject, body, timeout).await;
         Ok(answer.map(to_guest).map_err(|err| with_causes(&err)))
     }
 
     async fn publish(&mut self, message: types::BrokerMessage) -> wasmtime::Result<Result<(), String>> {
         let types::BrokerMessage { subject, body, reply_to } = message;
-        let sent = self.broker()?.publish(&subject, body, reply_to.as_deref());
-        Ok(sent.map(|_| ()).map_err(|err| with_causes(&err)))
+        let sent = self.transport()?.publish(&subject, body, reply_to.as_deref()).await;
+        Ok(sent.map_err(|err| with_causes(&err)))
     }
 }
 

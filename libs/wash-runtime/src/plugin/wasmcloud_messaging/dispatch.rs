@@ -11,7 +11,7 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::bindings::MessagingIndices;
-use super::broker::{Broker, Message, RequestError, Route, Subscription};
+use super::broker::{Counters, Message, RequestError};
 use super::consumer::to_guest;
 use super::queue::{Deliveries, Delivery};
 use super::settings::SubscriptionSettings;
@@ -61,6 +61,16 @@ impl Handler {
     }
 }
 
+/// What brings messages to a queue, for as long as it lives.
+pub(super) type Route = Box<dyn Send + Sync>;
+
+/// What a subscription consists of: what brings messages, those that it has brought, and where they are counted.
+pub(super) struct Subscribed {
+    pub(super) route: Route,
+    pub(super) deliveries: Deliveries,
+    pub(super) counters: Arc<Counters>,
+}
+
 /// A subscription in operation. Dropping it ends it; messages that are being handled go on.
 pub(super) struct Dispatcher {
     /// What brings messages; none once nothing new is to come.
@@ -84,22 +94,22 @@ impl Drop for Dispatcher {
 }
 
 /// Handles messages until the dispatcher is told to finish, or dropped.
-pub(super) fn start(subscription: Subscription, receiver: Receiver, settings: &SubscriptionSettings) -> Dispatcher {
+pub(super) fn start(subscribed: Subscribed, receiver: Receiver, settings: &SubscriptionSettings) -> Dispatcher {
     let in_flight = Arc::new(Semaphore::new(settings.max_in_flight));
     let dispatch = Arc::new(Dispatch {
         receiver,
-        broker: Arc::clone(subscription.broker()),
+        counters: subscribed.counters,
         admission_wait: settings.admission_wait,
         handler_timeout: settings.handler_timeout,
         records: TokenBucket::new(RECORDED_FAILURES, Duration::from_secs(1), Instant::now()),
     });
-    let (route, deliveries) = subscription.into_parts();
-    Dispatcher { route: Some(route), task: tokio::spawn(dispatch.run(deliveries, in_flight)) }
+    let task = tokio::spawn(dispatch.run(subscribed.deliveries, in_flight));
+    Dispatcher { route: Some(subscribed.route), task }
 }
 
 struct Dispatch {
     receiver: Receiver,
-    broker: Arc<Broker>,
+    counters: Arc<Counters>,
     admission_wait: Duration,
     handler_timeout: Duration,
     records: TokenBucket,
@@ -160,9 +170,9 @@ impl Dispatch {
             Err(failure) => failure,
         };
         match &failure {
-            Failure::Overloaded => self.broker.counters().count_shed(),
+            Failure::Overloaded => self.counters.count_shed(),
             Failure::Stopped => {}
-            Failure::Reported(_) | Failure::Ended(_) => self.broker.counters().count_failed(),
+            Failure::Reported(_) | Failure::Ended(_) => self.counters.count_failed(),
         }
         self.record(&delivery, &failure);
         delivery.failed(match failure {

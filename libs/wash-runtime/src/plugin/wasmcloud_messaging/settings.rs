@@ -8,6 +8,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::subject::{InvalidSubject, Pattern};
+#[cfg(feature = "nats")]
+use crate::plugin::servers::ServerUrl;
 
 /// Messages that one component handles at once, where its entry does not say.
 const DEFAULT_MAX_IN_FLIGHT: usize = 64;
@@ -22,13 +24,29 @@ const LONGEST_HANDLER_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The value of `consumer_group` that gives each subscriber every message.
 const BROADCAST: &str = "broadcast";
 
+const IN_MEMORY: &str = "in-memory";
+
+#[cfg(feature = "nats")]
+const SUPPORTED: &str = "`in-memory` and `nats` are";
+#[cfg(not(feature = "nats"))]
+const SUPPORTED: &str = "`in-memory` is";
+
 /// Why the settings of an entry do not hold.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum MessagingConfigError {
     /// `backend` names something that this plugin is not.
-    #[error("the messaging backend `{0}` is not supported: `in-memory` is")]
+    #[error("the messaging backend `{0}` is not supported: {SUPPORTED}")]
     Backend(String),
+    /// `backend` names a server, and there is none: neither the host's nor one by `url`.
+    #[error("the messaging backend `{0}` needs the setting `url`: this host has no such server")]
+    MissingUrl(&'static str),
+    /// The host decides which servers there are.
+    #[error("`url` is set for messages, but on this host workloads name no servers")]
+    UrlNotAllowed,
+    /// Several entries, and not all by the same broker.
+    #[error("all entries of wasmcloud:messaging must have the same `backend` and `url`")]
+    SeveralBackends,
     /// An item of `subscriptions` is no pattern of subjects.
     #[error("`subscriptions` contains `{pattern}`, which is not a pattern of subjects")]
     Pattern {
@@ -57,9 +75,19 @@ pub enum MessagingConfigError {
     NoHandler,
 }
 
+/// What carries messages.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum MessagingBackend {
+    InMemory,
+    /// A server, the host's own unless there is a URL.
+    #[cfg(feature = "nats")]
+    Nats(Option<ServerUrl>),
+}
+
 /// What a component subscribes to, and how its messages are handled.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct SubscriptionSettings {
+    pub(super) backend: MessagingBackend,
     pub(super) patterns: Vec<Pattern>,
     pub(super) group: ConsumerGroup,
     /// Messages handled at once.
@@ -81,14 +109,18 @@ pub(super) enum ConsumerGroup {
 }
 
 impl SubscriptionSettings {
-    /// The keys `backend`, `subscriptions` (separated by commas), `consumer_group`, `max_in_flight`,
+    /// The keys `backend`, `url`, `subscriptions` (separated by commas), `consumer_group`, `max_in_flight`,
     /// `admission_wait` and `handler_timeout` (`30s`, or a number of seconds). Others are not this plugin's.
     pub(super) fn parse(config: &HashMap<String, String>) -> Result<Self, MessagingConfigError> {
         let value = |key: &str| config.get(key).map(|value| value.trim());
-        if let Some(backend) = value("backend").filter(|backend| *backend != "in-memory") {
-            return Err(MessagingConfigError::Backend(backend.to_string()));
-        }
+        let backend = match value("backend") {
+            None | Some(IN_MEMORY) => MessagingBackend::InMemory,
+            #[cfg(feature = "nats")]
+            Some("nats") => MessagingBackend::Nats(value("url").map(|url| ServerUrl(url.to_string()))),
+            Some(backend) => return Err(MessagingConfigError::Backend(backend.to_string())),
+        };
         Ok(Self {
+            backend,
             patterns: patterns(value("subscriptions").unwrap_or_default())?,
             group: value("consumer_group").map_or(Ok(ConsumerGroup::Default), consumer_group)?,
             max_in_flight: value("max_in_flight").map_or(Ok(DEFAULT_MAX_IN_FLIGHT), max_in_flight)?,
@@ -152,6 +184,7 @@ mod tests {
         assert_eq!(
             settings,
             SubscriptionSettings {
+                backend: MessagingBackend::InMemory,
                 patterns: vec![],
                 group: ConsumerGroup::Default,
                 max_in_flight: 64,
@@ -183,7 +216,7 @@ mod tests {
     #[test]
     fn what_does_not_hold_is_named() {
         for (key, value, expected) in [
-            ("backend", "nats", "the messaging backend `nats` is not supported: `in-memory` is"),
+            ("backend", "kafka", "the messaging backend `kafka` is not supported: `in-memory` and `nats` are"),
             ("subscriptions", "a,b..c", "`subscriptions` contains `b..c`, which is not a pattern of subjects"),
             ("subscriptions", "a b", "`subscriptions` contains `a b`, which is not a pattern of subjects"),
             ("subscriptions", "runtime.host.>", "`subscriptions` contains `runtime.host.>`, which is reserved"),

@@ -75,9 +75,30 @@ impl Subject {
     pub(super) fn is_reserved(&self) -> bool {
         is_reserved_token(self.tokens().next().unwrap_or_default())
     }
+
+    /// Whether answers to somebody's request go there, on this server or through others.
+    #[cfg(feature = "nats")]
+    pub(super) fn is_inbox(&self) -> bool {
+        matches!(self.tokens().next(), Some("_INBOX" | "_R_" | "_GR_"))
+    }
 }
 
 impl Pattern {
+    /// Whether the pattern is for messages with this subject.
+    #[cfg(feature = "nats")]
+    pub(super) fn covers(&self, subject: &Subject) -> bool {
+        let mut tokens = subject.tokens();
+        for token in self.tokens() {
+            match (token, tokens.next()) {
+                (Token::Rest, Some(_)) => return true,
+                (Token::Any, Some(_)) => {}
+                (Token::Literal(literal), Some(token)) if literal == token => {}
+                _ => return false,
+            }
+        }
+        tokens.next().is_none()
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self, InvalidSubject> {
         check(text)?;
         let mut tokens = text.split('.');
@@ -180,6 +201,25 @@ mod tests {
             ("a .>", Err(InvalidSubject::Character)),
         ] {
             assert_eq!(Pattern::parse(text).map(|_| ()), expected, "{text:?}");
+        }
+    }
+
+    #[cfg(feature = "nats")]
+    #[test]
+    fn patterns_cover_subjects() {
+        for (pattern, subject, expected) in [
+            ("a.b", "a.b", true),
+            ("a.b", "a.b.c", false),
+            ("a.b.c", "a.b", false),
+            ("a.*", "a.b", true),
+            ("*", "a.b", false),
+            (">", "a.b", true),
+            ("a.>", "a", false),
+            ("a.>", "a.b.c", true),
+            ("*.b", "a.c", false),
+        ] {
+            let (pattern, subject) = (Pattern::parse(pattern).unwrap(), Subject::parse(subject).unwrap());
+            assert_eq!(pattern.covers(&subject), expected, "{pattern} {subject}");
         }
     }
 

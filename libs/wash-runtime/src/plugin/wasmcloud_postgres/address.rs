@@ -2,19 +2,16 @@
 //!
 //! It connects to nothing. No error of it holds a part of the URL that could be a secret.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls::ClientConfig;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use url::form_urlencoded;
 
 use super::PostgresError;
+use crate::plugin::server_tls;
 
 const DEFAULT_POOL_SIZE: usize = 10;
 const LARGEST_POOL: usize = 1_000;
@@ -69,7 +66,9 @@ impl Address {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
         let server = server(&config);
-        Ok(Self { config, tls: tls(certificates.as_deref())?, pool_size, server })
+        let tls = server_tls::trusting(certificates.as_deref())
+            .map_err(|source| PostgresError::Certificates { path: certificates.unwrap_or_default(), source })?;
+        Ok(Self { config, tls, pool_size, server })
     }
 }
 
@@ -101,23 +100,6 @@ fn server(config: &Config) -> String {
         Some(database) => format!("{}/{database}", hosts.join(",")),
         None => hosts.join(","),
     }
-}
-
-/// Trusts those that browsers trust, and those in the file.
-fn tls(certificates: Option<&Path>) -> Result<ClientConfig, PostgresError> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = certificates {
-        let failed = |source| PostgresError::Certificates { path: path.to_path_buf(), source };
-        let pem = std::fs::read(path).map_err(|err| failed(err.into()))?;
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|err| failed(err.into()))?;
-            roots.add(certificate).map_err(|err| failed(err.into()))?;
-        }
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|err| unusable(&err.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

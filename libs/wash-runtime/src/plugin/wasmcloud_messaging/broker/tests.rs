@@ -31,12 +31,13 @@ fn waiting(subscription: &mut Subscription) -> Vec<String> {
 }
 
 /// Answers every request with its own body behind the name.
-fn answering(name: &'static str, mut subscription: Subscription) -> tokio::task::JoinHandle<()> {
+fn answering(broker: &Arc<Broker>, name: &'static str, mut subscription: Subscription) -> tokio::task::JoinHandle<()> {
+    let broker = Arc::clone(broker);
     tokio::spawn(async move {
         while let Some(delivery) = subscription.next().await {
             let reply_to = delivery.message.reply_to.clone().unwrap();
             let body = [name.as_bytes(), &delivery.message.body].concat();
-            subscription.broker().publish(reply_to.as_str(), body, None).unwrap();
+            broker.publish(reply_to.as_str(), body, None).unwrap();
             delivery.handled();
         }
     })
@@ -150,8 +151,8 @@ fn what_components_must_not_send_is_refused() {
 #[tokio::test]
 async fn a_request_is_answered() {
     let broker = broker();
-    answering("one:", subscribe(&broker, &["ask.*"], Some("g")));
-    answering("two:", subscribe(&broker, &["ask.*"], Some("g")));
+    answering(&broker, "one:", subscribe(&broker, &["ask.*"], Some("g")));
+    answering(&broker, "two:", subscribe(&broker, &["ask.*"], Some("g")));
     let mut all = subscribe(&broker, &[">"], None);
     for number in 0..20 {
         let body = number.to_string();
@@ -165,7 +166,7 @@ async fn a_request_is_answered() {
 #[tokio::test]
 async fn requests_at_the_same_time_get_their_own_answers() {
     let broker = broker();
-    answering("re:", subscribe(&broker, &["ask"], None));
+    answering(&broker, "re:", subscribe(&broker, &["ask"], None));
     let requests = (0..200).map(|number| {
         let broker = &broker;
         async move {
