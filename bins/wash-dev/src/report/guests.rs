@@ -44,7 +44,7 @@ fn harmless(line: &str) -> String {
                 }
                 // Texts for the terminal, up to their end.
                 Some(']' | 'P' | 'X' | '^' | '_') => {
-                    while let Some(char) = rest.next() {
+                    for char in rest.by_ref() {
                         if char == '\u{7}' || char == '\u{1b}' {
                             break;
                         }
