@@ -93,7 +93,7 @@ pub(crate) enum CacheCommand {
 /// What the lock confirms and this machine has is not asked for again. Without anything to do, nothing is written.
 #[derive(Args, Debug)]
 pub(crate) struct Fetch {
-    /// Remove fetched dependencies first: what is in `wit/deps` does not count
+    /// Remove fetched dependencies first: what `wkg.lock` owns of `wit/deps` does not count
     #[arg(long)]
     pub(crate) clean: bool,
 }

@@ -8,6 +8,7 @@
 
 mod build;
 mod cache;
+mod clean;
 mod compatibility;
 mod deps_dir;
 mod digest;
@@ -35,6 +36,7 @@ mod write;
 
 pub use build::{BuildError, BuiltPackage, build, describe};
 pub use cache::{Cache, Prune, Removed};
+pub use clean::{Cleaned, clean};
 pub use compatibility::{Incompatibility, check_compatibility};
 pub use digest::{Digest, DigestError};
 pub use edit::{AddAs, EditError};
@@ -49,7 +51,7 @@ pub use project::{ProjectError, SourceReference, WitProject, WitSources};
 pub use references::ReferenceKind;
 pub use resolve::{Origin, Resolution, Resolved};
 pub use source::{Content, Fetched, PackageSource, Published, Receipt, Release, SourceError, TextFile, Wanted};
-pub use sync::{Cleaned, Context, Existing, LockPolicy, Plan, PlanOptions, PlannedPackage, clean, find, plan};
+pub use sync::{Context, Existing, LockPolicy, Plan, PlanOptions, PlannedPackage, find, plan};
 pub use sync_error::SyncError;
 pub use tree::{TreeError, select_package};
 pub use vendor::vendor;

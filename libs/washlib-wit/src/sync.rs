@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cache::RenderedPackage;
-use crate::deps_dir::{DepsDir, Owners};
+use crate::deps_dir::{DepsDir, Entry, Owners};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 use crate::project::{WitProject, WitSources, own_packages};
@@ -59,7 +59,7 @@ pub enum Existing {
     /// All of it: what the lock does not own was put there by hand.
     #[default]
     Keep,
-    /// Only what no fetch can have left.
+    /// Only what the lock does not own.
     Discard,
 }
 
@@ -136,10 +136,9 @@ pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -
     let old_lock = Lock::read(&project.lock_path()).map_err(crate::ProjectError::from)?;
     let group = sources.parse()?;
     let deps = DepsDir::read(&project.deps_dir(), |path| project.shown(path))?;
-    let (deps, discarded) = split(deps, options.existing);
-
     let overrides = overrides(context, &manifest);
     let owners = Owners { lock: &old_lock, overrides: &overrides };
+    let (deps, discarded) = split(deps, options.existing, &owners);
     let own = own_packages(&group);
     let foreign = crate::project::foreign_packages(&group);
     let resolver = Resolver::new(context, &manifest, &old_lock, &deps, &owners, &own, &options.forget);
@@ -203,56 +202,18 @@ pub fn find(context: &Context<'_>, package: &PackageId) -> Result<Content, SyncE
     let resolved = resolution.packages.remove(package).ok_or_else(missing)?;
     if let Origin::Vendored { entry } = &resolved.origin {
         let entry = deps.entries.iter().find(|other| other.name.to_string_lossy() == *entry);
-        return entry.and_then(crate::deps_dir::Entry::content).ok_or_else(|| missing().into());
+        return entry.and_then(Entry::content).ok_or_else(|| missing().into());
     }
     resolved.content.ok_or_else(|| missing().into())
 }
 
-/// What a cleaning removed, and what it left.
-#[derive(Clone, Debug, Default)]
-pub struct Cleaned {
-    /// Entries of `wit/deps` that are gone.
-    pub removed: Vec<String>,
-    /// Entries that were put there by hand.
-    pub kept: Vec<String>,
-}
-
-/// Removes what fetches left in `wit/deps`, and the folder itself when nothing else is in it.
-///
-/// # Errors
-///
-/// When a file cannot be removed.
-pub fn clean(context: &Context<'_>) -> Result<Cleaned, SyncError> {
-    let project = context.project;
-    let deps_dir = project.deps_dir();
-    let deps = DepsDir::read(&deps_dir, |path| project.shown(path))?;
-    let mut cleaned = Cleaned::default();
-    for entry in deps.entries {
-        let name = entry.name.to_string_lossy().into_owned();
-        if !entry.is_generated {
-            cleaned.kept.push(name);
-            continue;
-        }
-        context.check_interrupt()?;
-        let path = deps_dir.join(&entry.name);
-        let failed = |source| SyncError::Write { path: path.clone(), source };
-        let is_folder = std::fs::symlink_metadata(&path).map_err(failed)?.is_dir();
-        if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }.map_err(failed)?;
-        cleaned.removed.push(name);
-    }
-    if cleaned.kept.is_empty() && !deps_dir.is_symlink() {
-        // Missing, or not empty after all: neither matters.
-        let _ = std::fs::remove_dir(&deps_dir);
-    }
-    Ok(cleaned)
-}
-
 /// What counts, and what does not.
-fn split(deps: DepsDir, existing: Existing) -> (DepsDir, Vec<crate::deps_dir::Entry>) {
+fn split(deps: DepsDir, existing: Existing, owners: &Owners<'_>) -> (DepsDir, Vec<Entry>) {
     match existing {
         Existing::Keep => (deps, Vec::new()),
         Existing::Discard => {
-            let (discarded, kept) = deps.entries.into_iter().partition(|entry| entry.is_generated);
+            let owned = deps.owned(owners);
+            let (discarded, kept) = deps.entries.into_iter().partition(|entry| owned.contains(&entry.name));
             (DepsDir { entries: kept }, discarded)
         }
     }
@@ -299,7 +260,7 @@ fn planned(package: &RenderedPackage) -> Option<PlannedPackage> {
     Some(PlannedPackage { package: package.package.parse().ok()?, references, is_vendored: false })
 }
 
-fn planned_vendored(entry: &crate::deps_dir::Entry) -> Vec<PlannedPackage> {
+fn planned_vendored(entry: &Entry) -> Vec<PlannedPackage> {
     let of = |package: &PackageId| PlannedPackage {
         package: package.clone(),
         references: entry.references.clone(),

@@ -80,6 +80,19 @@ pub fn apply(context: &Context<'_>, plan: &Plan) -> Result<(), SyncError> {
     Ok(())
 }
 
+/// Makes changes to `wit/deps` alone.
+///
+/// # Errors
+///
+/// When a file cannot be changed, or an interrupt came before; then everything is as it was.
+pub(crate) fn replace_deps(context: &Context<'_>, changes: &[Change]) -> Result<(), SyncError> {
+    context.check_interrupt()?;
+    if !changes.is_empty() {
+        NewDeps::build(&context.project.deps_dir(), changes)?.take_place()?;
+    }
+    Ok(())
+}
+
 /// Waits until files are on the disk. All of them at once: a journal takes many in one turn.
 fn sync(files: &[(&File, &Path)]) -> Result<(), SyncError> {
     let each = |(file, path): &(&File, &Path)| {

@@ -16,5 +16,9 @@ pub(crate) fn run(session: &Session<'_>, args: &Fetch) -> Result<(), CommandErro
         session.apply(&plan)?;
     }
     data.show(session);
+    if args.clean && !plan.vendored.is_empty() {
+        let kept = super::clean::not_owned(plan.vendored.len());
+        session.ui.status("Kept", &format!("{kept}: {}", plan.vendored.join(", ")));
+    }
     session.ui.result("", "WIT dependencies are in place", data)
 }

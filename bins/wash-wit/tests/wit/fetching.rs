@@ -80,8 +80,30 @@ fn packages_that_were_put_there_by_hand_are_left_alone() {
     bench.assert_resolves();
     bench.wit(["fetch", "--clean"]).assert_success();
     assert_eq!(bench.entries(), ["README.md", "mine", "wasi-random-0.2.12"]);
-    bench.wit(["clean"]).assert_success().assert_stderr_has("mine");
+    bench.wit(["clean"]).assert_success().assert_stderr_has("2 entries that wkg.lock does not own: README.md, mine");
     assert_eq!(bench.entries(), ["README.md", "mine"]);
+}
+
+#[test]
+fn what_looks_fetched_but_is_in_no_lock_is_left_alone() {
+    let world = "package acme:app;\nworld app { import acme:mine/types@0.1.0; import wasi:random/random@0.2.12; }\n";
+    let bench = Workbench::new(world);
+    let text = "package acme:mine@0.1.0;\ninterface types { type id = u64; }\n";
+    bench.write("app/wit/deps/acme-mine-0.1.0/package.wit", text);
+    bench.wit(["fetch"]).assert_success();
+    for arguments in [vec!["fetch", "--clean"], vec!["clean"]] {
+        let output = bench.wit(arguments).assert_success();
+        assert!(output.stderr.contains("1 entry that wkg.lock does not own: acme-mine-0.1.0"), "{}", output.stderr);
+        assert_eq!(bench.read("wit/deps/acme-mine-0.1.0/package.wit"), text);
+    }
+    assert_eq!(bench.entries(), ["acme-mine-0.1.0"]);
+    // Without a lock nothing is owned.
+    bench.wit(["fetch"]).assert_success();
+    fs::remove_file(bench.app().join("wkg.lock")).unwrap();
+    let before = bench.texts();
+    let json = bench.wit(["clean", "-o", "json"]).assert_success().json();
+    assert_eq!(json["data"]["kept"], serde_json::json!(["acme-mine-0.1.0", "wasi-random-0.2.12"]));
+    assert_eq!(bench.texts(), before);
 }
 
 #[test]
@@ -221,7 +243,8 @@ fn a_release_of_another_registry_is_another_release() {
         other.display()
     ));
     fs::remove_file(bench.app().join("wkg.lock")).unwrap();
-    bench.wit(["fetch", "--clean"]).assert_success();
+    fs::remove_dir_all(bench.deps()).unwrap();
+    bench.wit(["fetch"]).assert_success();
     assert!(bench.read("wit/deps/wasi-random-0.2.12/package.wit").contains("other: func()"));
     assert!(Path::new(&bench.deps()).is_dir());
 }
