@@ -131,6 +131,9 @@ impl SyncData {
         if !self.edited.is_empty() {
             ui.status("Edited", &self.edited.join(", "));
         }
+        if nothing && !self.lock_changes.is_empty() {
+            ui.status("Locked", &self.lock_changes.join(", "));
+        }
         if nothing && self.lock_changes.is_empty() && self.edited.is_empty() {
             let note = if self.verified { "" } else { " (by name and version; their content is not in the cache)" };
             ui.status("Fresh", &format!("{} packages in {}/deps{note}", self.packages.len(), session.wit_dir));

@@ -87,6 +87,8 @@ pub struct Plan {
     pub old_lock: Lock,
     /// The lock as it shall be.
     pub new_lock: Lock,
+    /// Whether the lock's file is to be written.
+    pub(crate) writes_lock: bool,
     /// What changes in `wit/deps`.
     pub changes: Vec<Change>,
     /// Whether what is in `wit/deps` could be compared with what was fetched once. Without the cache it cannot.
@@ -111,7 +113,7 @@ pub struct PlannedPackage {
 impl Plan {
     /// Whether sources, lock and `wit/deps` agree already.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.old_lock == self.new_lock && self.sources.changed().next().is_none()
+        self.changes.is_empty() && !self.writes_lock && self.sources.changed().next().is_none()
     }
 
     /// The sources that change, relative to the project.
@@ -144,9 +146,12 @@ pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -
     let resolver = Resolver::new(context, &manifest, &old_lock, &deps, &owners, &own, &options.forget);
     let mut resolution = resolver.resolve(foreign)?;
     let new_lock = resolution.lock();
-    if options.lock == LockPolicy::Keep && new_lock != old_lock {
+    let is_locked = new_lock.is_same(&old_lock);
+    if options.lock == LockPolicy::Keep && !is_locked {
         return Err(SyncError::LockWouldChange { changes: crate::lock_changes(&old_lock, &new_lock) });
     }
+    // Paths of this machine alone are worth a lock, but no change of one.
+    let is_first = options.lock == LockPolicy::Update && new_lock != old_lock && !project.lock_path().exists();
     let rendered = render::render(context, &sources, group, &mut resolution, &deps, &owners)?;
     let mut changes = Vec::new();
     let mut packages = Vec::new();
@@ -167,6 +172,7 @@ pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -
         own,
         resolution,
         new_lock,
+        writes_lock: !is_locked || is_first,
         changes,
         is_verified: rendered.is_some(),
         packages,

@@ -53,7 +53,7 @@ pub fn apply(context: &Context<'_>, plan: &Plan) -> Result<(), SyncError> {
     for file in plan.sources.changed() {
         replacements.push(prepare(&file.path, &file.text)?);
     }
-    if plan.old_lock != plan.new_lock {
+    if plan.writes_lock {
         let text = plan.new_lock.to_text().map_err(SyncError::LockText)?;
         replacements.push(prepare(&project.lock_path(), &text)?);
     }

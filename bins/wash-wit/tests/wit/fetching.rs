@@ -180,6 +180,22 @@ fn a_locked_project_does_not_change_its_lock() {
 }
 
 #[test]
+fn a_change_of_the_lock_alone_is_told() {
+    let types = "package acme:types@1.0.0;\ninterface levels { enum level { low, high } }\n";
+    let user =
+        "package acme:log@1.0.0;\ninterface logging { use acme:types/levels@1.0.0.{level}; log: func(l: level); }\n";
+    let world = "package acme:app;\nworld app { import acme:log/logging@1.0.0; }\n";
+    let bench = Workbench::without_packages(world);
+    bench.publish(&[package(types, &[]), package(user, &[types])]);
+    bench.wit(["fetch"]).assert_success();
+    let deps = bench.entries();
+    // What was inside of another package is named by the sources as well.
+    bench.write("app/wit/world.wit", &world.replace(" }", " import acme:types/levels@1.0.0; }"));
+    bench.wit(["fetch"]).assert_success().assert_stderr_has("Locked acme:types 1.0.0 is new in wkg.lock");
+    assert_eq!(bench.entries(), deps);
+}
+
+#[test]
 fn offline_says_what_is_missing() {
     let bench = Workbench::new(WORLD);
     // A registry that would have to be asked over the network.

@@ -88,6 +88,15 @@ fn overrides_of_the_manifest_count() {
         "[overrides]\n\"acme:log\" = { path = \"../shared/log.wit\" }\n\"acme:types\" = { path = \"../shared/types.wit\" }\n",
     );
     assert_fetched(&bench);
+    // Whether the lock mentions paths makes no difference: wkg's does not.
+    for text in ["version = 1\npackages = []\n", &bench.read("wkg.lock")] {
+        bench.write("app/wkg.lock", text);
+        let before = bench.snapshot();
+        bench.wit(["check"]).assert_success();
+        bench.wit(["fetch", "--locked"]).assert_success();
+        bench.wit(["fetch"]).assert_success().assert_stderr_has("Fresh");
+        assert_eq!(bench.snapshot(), before);
+    }
 }
 
 #[test]

@@ -39,6 +39,26 @@ fn a_project_can_be_used_with_both_in_turn() {
 }
 
 #[test]
+fn paths_of_the_manifest_do_not_make_the_lock_change_for_ever() {
+    let wkg = wkg();
+    let world =
+        "package acme:app@1.0.0;\nworld app { import acme:log/logging@1.0.0; import wasi:random/random@0.2.12; }\n";
+    let bench = Workbench::new(world);
+    let log = "package acme:log@1.0.0;\ninterface logging { log: func(text: string); }\n";
+    bench.write("shared/log.wit", log);
+    bench.write("app/wkg.toml", "[overrides]\n\"acme:log\" = { path = \"../shared\" }\n");
+    bench.wit(["fetch"]).assert_success();
+    run(&bench, &wkg, &["fetch"]);
+    let lock = bench.read("wkg.lock");
+    bench.wit(["check"]).assert_success();
+    bench.wit(["fetch", "--locked"]).assert_success();
+    bench.wit(["fetch"]).assert_success();
+    assert_eq!(bench.read("wkg.lock"), lock);
+    run(&bench, &wkg, &["fetch"]);
+    assert_eq!(bench.read("wkg.lock"), lock);
+}
+
+#[test]
 fn packages_in_the_binary_form_are_taken_over() {
     let wkg = wkg();
     let bench = Workbench::new(WORLD);
