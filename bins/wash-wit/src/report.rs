@@ -103,7 +103,7 @@ impl SyncData {
             removed: Vec::new(),
             lock_changes: lock_changes(&plan.old_lock, &plan.new_lock),
             edited: plan.edited_files(),
-            verified: plan.is_verified,
+            verified: plan.is_verified(),
         };
         for change in &plan.changes {
             match change {

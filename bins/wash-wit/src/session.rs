@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Serialize;
 use washlib_cli::{CommandError, GlobalArgs, Ui};
 use washlib_config::{Config, DiscoverError, Project, Sourced};
 use washlib_registry::wit::{Sources, SourcesSettings, WitConfiguration};
 use washlib_wit::{
-    Cache, Context, Existing, Guard, LOCK_FILE_NAME, LockPolicy, MANIFEST_FILE_NAME, PackageName, Plan, PlanOptions,
+    Cache, Comparison, Context, Guard, LOCK_FILE_NAME, LockPolicy, MANIFEST_FILE_NAME, PackageName, Plan, PlanOptions,
     SourceOverride, WitProject, WitSources,
 };
 
@@ -102,9 +103,9 @@ impl<'a> Session<'a> {
         washlib_wit::plan(&self.context(), sources, &options).map_err(command_error::sync)
     }
 
-    /// What is to be done for the project as it is, whatever the lock says about changes.
-    pub(crate) fn plan_as_is(&self) -> Result<Plan, CommandError> {
-        let options = PlanOptions { existing: Existing::Keep, lock: LockPolicy::Update, forget: Vec::new() };
+    /// What is to be done for the project as it is, whatever was said about changes of the lock.
+    pub(crate) fn plan_as_is(&self, comparison: Comparison) -> Result<Plan, CommandError> {
+        let options = PlanOptions { comparison, ..PlanOptions::default() };
         let sources = self.read_sources()?;
         washlib_wit::plan(&self.context(), sources, &options).map_err(command_error::sync)
     }
@@ -112,6 +113,19 @@ impl<'a> Session<'a> {
     /// Whether `wit.sources` says where a package comes from.
     pub(crate) fn is_overridden(&self, name: &PackageName) -> bool {
         self.overrides.iter().any(|replacement| replacement.speaks_of(name))
+    }
+
+    /// Prints why the answer of a command is no, and returns what it then ends with. A person reads the reasons on stdout
+    /// and what they mean on stderr.
+    pub(crate) fn answer_no<T: Serialize>(&self, text: &str, message: &str, hint: &str, data: T) -> CommandError {
+        if self.ui.is_json() {
+            self.ui.hint(hint);
+            return self.ui.answer_no(text, message, data);
+        }
+        match self.ui.text(text) {
+            Ok(()) => CommandError::failure(message.to_owned()).hint(hint),
+            Err(err) => err,
+        }
     }
 
     /// Does it.

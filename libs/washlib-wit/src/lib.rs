@@ -51,7 +51,7 @@ pub use project::{ProjectError, SourceReference, WitProject, WitSources};
 pub use references::ReferenceKind;
 pub use resolve::{Origin, Resolution, Resolved};
 pub use source::{Content, Fetched, PackageSource, Published, Receipt, Release, SourceError, TextFile, Wanted};
-pub use sync::{Context, Existing, LockPolicy, Plan, PlanOptions, PlannedPackage, find, plan};
+pub use sync::{Comparison, Context, Existing, LockPolicy, Plan, PlanOptions, PlannedPackage, find, plan};
 pub use sync_error::SyncError;
 pub use tree::{TreeError, select_package};
 pub use vendor::vendor;

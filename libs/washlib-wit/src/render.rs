@@ -13,8 +13,8 @@ use crate::compatibility::contradiction;
 use crate::deps_dir::{DepsDir, Entry, EntryContent, Owners};
 use crate::project::{WitSources, own_packages, parse};
 use crate::resolve::{Origin, Resolution};
-use crate::source::{Content, TextFile, Wanted};
-use crate::sync::Context;
+use crate::source::{Content, SourceError, TextFile, Wanted};
+use crate::sync::{Comparison, Context};
 use crate::sync_error::SyncError;
 use crate::{Digest, PackageId, unify};
 
@@ -49,8 +49,15 @@ fn blocks(text: &str) -> (&str, Vec<&str>) {
     (head, blocks)
 }
 
-/// The texts of `wit/deps`, without what is there by hand. `None` when what is there must do: the packages are in place
-/// by name and version, but their content is not on this machine to compare with.
+/// The texts of `wit/deps`, without what is there by hand; or that what is there must do.
+pub(crate) enum Rendering {
+    /// The texts.
+    Texts(Vec<RenderedPackage>),
+    /// The packages are in place by name and version, but the content of these is not on this machine to compare with.
+    Unknown(Vec<PackageId>),
+}
+
+/// Renders the packages, as far as that takes no more than `comparison` allows.
 ///
 /// # Errors
 ///
@@ -62,7 +69,8 @@ pub(crate) fn render(
     resolution: &mut Resolution,
     deps: &DepsDir,
     owners: &Owners<'_>,
-) -> Result<Option<Vec<RenderedPackage>>, SyncError> {
+    comparison: Comparison,
+) -> Result<Rendering, SyncError> {
     let vendored = deps.vendored(owners);
     let key = key(&group, resolution, &vendored);
     let valid_key = Digest::of_parts(
@@ -76,26 +84,46 @@ pub(crate) fn render(
             texts.validate(&cached, group)?;
             context.cache.put_valid(&valid_key);
         }
-        return Ok(Some(cached));
+        return Ok(Rendering::Texts(cached));
     }
     load_cached(context, resolution);
     load_from_deps(context, resolution, deps);
-    let is_complete = |resolution: &Resolution| missing(resolution).next().is_none();
-    if !is_complete(resolution) {
-        if resolution.packages.keys().all(|package| deps.defines(package)) {
-            let everything: Vec<&Entry> = deps.entries.iter().collect();
-            let parts = Parts { texts: &[], vendored: &everything, wit_dir: context };
-            if parts.validate(&[], group.clone()).is_ok() {
-                return Ok(None);
-            }
+    if missing(resolution).next().is_some() {
+        let unknown = |resolution: &Resolution| in_place(context, &group, resolution, deps);
+        if comparison == Comparison::Cached
+            && let Some(packages) = unknown(resolution)
+        {
+            return Ok(Rendering::Unknown(packages));
         }
-        fetch_missing(context, resolution)?;
+        match fetch_missing(context, resolution) {
+            Ok(()) => {}
+            Err(err @ SyncError::Source(SourceError::Offline { .. })) => {
+                return unknown(resolution).map(Rendering::Unknown).ok_or(err);
+            }
+            Err(err) => return Err(err),
+        }
     }
     context.check_interrupt()?;
     let rendered = render_all(context, group, resolution, &vendored)?;
     context.cache.put_rendering(&key, &rendered);
     context.cache.put_valid(&valid_key);
-    Ok(Some(rendered))
+    Ok(Rendering::Texts(rendered))
+}
+
+/// The packages whose content is unknown, if every package is in place by name and version, and valid there.
+fn in_place(
+    context: &Context<'_>,
+    group: &UnresolvedPackageGroup,
+    resolution: &Resolution,
+    deps: &DepsDir,
+) -> Option<Vec<PackageId>> {
+    if !resolution.packages.keys().all(|package| deps.defines(package)) {
+        return None;
+    }
+    let everything: Vec<&Entry> = deps.entries.iter().collect();
+    let parts = Parts { texts: &[], vendored: &everything, wit_dir: context };
+    parts.validate(&[], group.clone()).ok()?;
+    Some(missing(resolution).map(|(package, _)| package.clone()).collect())
 }
 
 /// All that the texts depend on.
@@ -171,8 +199,15 @@ fn fetch_missing(context: &Context<'_>, resolution: &mut Resolution) -> Result<(
         }
     }
     let answers = context.source.fetch(&wanted);
+    let mut first_error = None;
     for (package, answer) in packages.into_iter().zip(answers) {
-        let fetched = answer?;
+        let fetched = match answer {
+            Ok(fetched) => fetched,
+            Err(err) => {
+                first_error.get_or_insert(err);
+                continue;
+            }
+        };
         let Some(resolved) = resolution.packages.get_mut(&package) else { continue };
         let Origin::Registry { registry, version, digest, .. } = &resolved.origin else { continue };
         let from = fetched.registry.clone().or_else(|| registry.clone()).unwrap_or_default();
@@ -191,7 +226,7 @@ fn fetch_missing(context: &Context<'_>, resolution: &mut Resolution) -> Result<(
         context.cache.put_release(&from, &package.name, version, digest);
         resolved.content = Some(fetched.content);
     }
-    Ok(())
+    first_error.map_or(Ok(()), |err| Err(err.into()))
 }
 
 /// Checks that content is the package that was asked for, under the name by which the sources know it or in the release

@@ -10,6 +10,7 @@ use crate::deps_dir::{DepsDir, Entry, Owners};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 use crate::project::{WitProject, WitSources, own_packages};
+use crate::render::Rendering;
 use crate::resolve::{Origin, Resolution, Resolver, overrides};
 use crate::source::Content;
 use crate::sync_error::SyncError;
@@ -63,6 +64,16 @@ pub enum Existing {
     Discard,
 }
 
+/// What is done where `wit/deps` has a package by name and version, but its content is not on this machine to compare with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Comparison {
+    /// What is there must do, so that nothing needs the network.
+    #[default]
+    Cached,
+    /// The content is fetched; where nobody may be asked, what is there must do.
+    Fetched,
+}
+
 /// How a plan is made.
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
@@ -70,6 +81,8 @@ pub struct PlanOptions {
     pub lock: LockPolicy,
     /// What counts of `wit/deps` as it is.
     pub existing: Existing,
+    /// What is done for a comparison with `wit/deps`.
+    pub comparison: Comparison,
     /// Packages for which neither the lock nor what was fetched before counts.
     pub forget: Vec<PackageName>,
 }
@@ -91,8 +104,8 @@ pub struct Plan {
     pub(crate) writes_lock: bool,
     /// What changes in `wit/deps`.
     pub changes: Vec<Change>,
-    /// Whether what is in `wit/deps` could be compared with what was fetched once. Without the cache it cannot.
-    pub is_verified: bool,
+    /// Packages of `wit/deps` whose content is not on this machine. With any of them, nothing was compared.
+    pub not_compared: Vec<PackageId>,
     /// Every package of `wit/deps` as it shall be, with what it refers to.
     pub packages: Vec<PlannedPackage>,
     /// Names of the entries of `wit/deps` that are not ours to change.
@@ -111,7 +124,12 @@ pub struct PlannedPackage {
 }
 
 impl Plan {
-    /// Whether sources, lock and `wit/deps` agree already.
+    /// Whether what is in `wit/deps` could be compared with what was published.
+    pub fn is_verified(&self) -> bool {
+        self.not_compared.is_empty()
+    }
+
+    /// Whether sources, lock and `wit/deps` agree already, as far as that is known.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && !self.writes_lock && self.sources.changed().next().is_none()
     }
@@ -152,10 +170,14 @@ pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -
     }
     // Paths of this machine alone are worth a lock, but no change of one.
     let is_first = options.lock == LockPolicy::Update && new_lock != old_lock && !project.lock_path().exists();
-    let rendered = render::render(context, &sources, group, &mut resolution, &deps, &owners)?;
+    let rendering = render::render(context, &sources, group, &mut resolution, &deps, &owners, options.comparison)?;
     let mut changes = Vec::new();
     let mut packages = Vec::new();
     let vendored: Vec<_> = deps.vendored(&owners).into_iter().cloned().collect();
+    let (rendered, not_compared) = match rendering {
+        Rendering::Texts(texts) => (Some(texts), Vec::new()),
+        Rendering::Unknown(packages) => (None, packages),
+    };
     if let Some(expected) = &rendered {
         changes = differences(expected, &deps, &owners);
         packages = expected.iter().filter_map(planned).collect();
@@ -174,7 +196,7 @@ pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -
         new_lock,
         writes_lock: !is_locked || is_first,
         changes,
-        is_verified: rendered.is_some(),
+        not_compared,
         packages,
         vendored: vendored.iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect(),
         old_lock,

@@ -10,8 +10,28 @@ fn a_project_that_agrees_is_told_so() {
     bench.wit(["fetch"]).assert_success();
     let before = bench.snapshot();
     let output = bench.wit(["check", "-o", "json"]).assert_success();
-    assert_eq!(output.json()["data"], serde_json::json!({"agrees": true, "verified": true, "differences": []}));
+    assert_eq!(
+        output.json()["data"],
+        serde_json::json!({"agrees": true, "verified": true, "differences": [], "not_compared": []})
+    );
     assert_eq!(bench.snapshot(), before);
+}
+
+#[test]
+fn what_was_tampered_with_is_found_without_a_cache() {
+    let bench = Workbench::new(WORLD);
+    bench.wit(["fetch"]).assert_success();
+    bench.remove_cache();
+    // What a fresh clone has, with one comment more.
+    let path = bench.deps().join("wasi-io-0.2.12/package.wit");
+    let published = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{published}// changed\n")).unwrap();
+    let output = bench.wit(["check", "--locked"]).assert_code(1);
+    assert_eq!(output.stdout, "wit/deps/wasi-io-0.2.12: differs from what was published\n");
+    assert!(output.stderr.contains("do not agree"), "{}", output.stderr);
+    fs::write(&path, published).unwrap();
+    bench.remove_cache();
+    bench.wit(["check", "--locked"]).assert_success();
 }
 
 #[test]

@@ -72,6 +72,29 @@ fn offline_sends_no_packet() {
 }
 
 #[test]
+fn what_cannot_be_compared_without_the_network_is_no_agreement() {
+    let registry = TestRegistry::start();
+    seed(&registry, &WASI_PACKAGES);
+    let bench = bench(WORLD, &registry.host());
+    bench.wit(["fetch"]).assert_success();
+    bench.remove_cache();
+    registry.forget_requests();
+    let output = bench.wit(["check", "--frozen"]).assert_code(1);
+    assert!(
+        output.stderr.contains("not compared") && output.stderr.contains("wasi:cli@0.2.12, wasi:http@0.2.12"),
+        "{}",
+        output.stderr
+    );
+    let data = bench.wit(["check", "--offline", "-o", "json"]).assert_code(1).json()["data"].clone();
+    assert_eq!((data["verified"].as_bool(), data["agrees"].as_bool()), (Some(false), Some(false)));
+    assert_eq!(data["not_compared"], json!(["wasi:cli@0.2.12", "wasi:http@0.2.12"]));
+    assert_eq!(registry.request_lines(), Vec::<String>::new());
+    // What one is told helps.
+    bench.wit(["check"]).assert_success();
+    bench.wit(["check", "--frozen"]).assert_success();
+}
+
+#[test]
 fn updates_and_listings_come_from_the_tags() {
     let registry = TestRegistry::builder().quirk(Quirk::PageSize(1)).start();
     seed(&registry, &WASI_PACKAGES);
