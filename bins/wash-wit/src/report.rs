@@ -60,6 +60,13 @@ impl OriginData {
                 digest: Some(digest.to_string()),
                 revision: None,
             },
+            Some(Origin::Folder { path, version, digest, .. }) => Self {
+                origin: "path",
+                source: Some(path.display().to_string()),
+                version: Some(version.to_string()),
+                digest: Some(digest.to_string()),
+                revision: None,
+            },
             Some(Origin::Location { location, revision, digest }) => Self {
                 origin: match location {
                     Location::Path(_) => "path",

@@ -131,7 +131,9 @@ fn key(group: &UnresolvedPackageGroup, resolution: &Resolution, vendored: &[&Ent
     let mut parts = vec![RENDERER.to_owned()];
     for (package, resolved) in &resolution.packages {
         let origin = match &resolved.origin {
-            Origin::Registry { version, digest, .. } => format!("release {version} {digest}"),
+            Origin::Registry { version, digest, .. } | Origin::Folder { version, digest, .. } => {
+                format!("release {version} {digest}")
+            }
             Origin::Location { digest, .. } => format!("location {digest}"),
             Origin::Vendored { entry } => format!("vendored {entry}"),
         };
@@ -216,8 +218,8 @@ fn fetch_missing(context: &Context<'_>, resolution: &mut Resolution) -> Result<(
         if found != *digest {
             return Err(SyncError::LockMismatch {
                 package: expected.to_string(),
-                registry: from,
                 locked: *digest,
+                holder: format!("`{from}` gave"),
                 found,
             });
         }

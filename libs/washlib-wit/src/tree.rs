@@ -86,8 +86,7 @@ pub fn select_package(files: Vec<TextFile>, package: &PackageId) -> Result<Vec<T
     best.map(|(_, files)| files).ok_or_else(|| TreeError::NoSuchPackage { package: package.to_string(), found })
 }
 
-/// The package at a path on this machine: in a folder with .wit files anywhere in it, a .wit file, a binary file, or the
-/// folder of a local registry.
+/// The package at a path on this machine: in a folder with .wit files anywhere in it, a .wit file, or a binary file.
 pub(crate) fn read_path(path: &Path, package: &PackageId) -> Result<Content, SourceError> {
     let located = |err: TreeError| SourceError::Location {
         package: package.to_string(),
@@ -106,22 +105,22 @@ pub(crate) fn read_path(path: &Path, package: &PackageId) -> Result<Content, Sou
         let files = select_package(vec![TextFile { path: name, text }], package).map_err(located)?;
         return Ok(Content::Text(files));
     }
-    if let Some(bytes) = local_release(path, &package.name, package.version.as_ref()).map_err(read)? {
-        return Ok(Content::Binary(bytes));
-    }
     let mut files = Vec::new();
     collect(path, "", 0, &mut Budget { files: 0, bytes: 0 }, &mut files).map_err(read)?.map_err(located)?;
     Ok(Content::Text(select_package(files, package).map_err(located)?))
 }
 
 /// A release in wasm-pkg's layout of a local registry: `<namespace>/<name>/<version>.wasm`.
-fn local_release(root: &Path, name: &PackageName, version: Option<&semver::Version>) -> io::Result<Option<Vec<u8>>> {
-    let Some(version) = version else { return Ok(None) };
+pub(crate) fn local_release(
+    root: &Path,
+    name: &PackageName,
+    version: &semver::Version,
+) -> Result<Option<Vec<u8>>, SourceError> {
     let path = root.join(name.namespace()).join(name.name()).join(format!("{version}.wasm"));
-    match fs::read(path) {
+    match fs::read(&path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(err) => Err(err),
+        Err(source) => Err(SourceError::Read { path, source }),
     }
 }
 
@@ -214,7 +213,11 @@ mod tests {
         assert!(matches!(read("project/wit"), Ok(Content::Text(files)) if files[0].path == "a.wit"));
         assert!(matches!(read("single.wit"), Ok(Content::Text(_))));
         assert!(matches!(read("binary"), Ok(Content::Binary(_))));
-        assert!(matches!(read("registry"), Ok(Content::Binary(_))));
+        let release = |path: &str| {
+            local_release(&folder.path().join(path), &package.name, package.version.as_ref().unwrap()).unwrap()
+        };
+        assert!(release("registry").is_some());
+        assert!(release("project").is_none() && release("single.wit").is_none() && release("nothing").is_none());
         assert!(matches!(read("nothing"), Err(SourceError::Location { .. })));
     }
 }

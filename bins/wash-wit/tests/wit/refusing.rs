@@ -90,7 +90,7 @@ fn a_lock_with_a_wrong_digest_is_refused() {
     let digest = lock.split("sha256:").nth(1).unwrap().get(..64).unwrap().to_owned();
     bench.write("app/wkg.lock", &lock.replace(&digest, &"0".repeat(64)));
     let stderr = refused(&bench, 1);
-    assert!(stderr.contains("the lock says"), "{stderr}");
+    assert!(stderr.contains("the lock says") && stderr.contains("but the cache, which has it from"), "{stderr}");
     // Without the cache it is the registry that says so.
     bench.remove_cache();
     fs::remove_dir_all(bench.deps()).unwrap();
