@@ -134,6 +134,12 @@ fn every_broken_promise_is_listed() {
         assert!(output.stdout.contains(text), "{text} in:\n{}", output.stdout);
     }
     assert!(!bench.registry().join("acme/log/1.1.0.wasm").exists());
+    // What the lines mean stands above them.
+    assert!(
+        output.stderr.contains("error: acme:log@1.1.0 is not compatible with what is published"),
+        "{}",
+        output.stderr
+    );
 
     // What is only added breaks nothing, and a new major version may break everything.
     bench.write(
