@@ -93,6 +93,8 @@ pub struct Published {
     pub registry: String,
     /// The versions, in no order.
     pub versions: Vec<Version>,
+    /// Whether the registry was not asked: these are the versions that were fetched from it before.
+    pub is_from_cache: bool,
 }
 
 /// A package to publish.

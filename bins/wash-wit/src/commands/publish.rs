@@ -92,6 +92,10 @@ fn published(
     match session.sources.versions_in(&registry, name) {
         Ok(versions) => Ok((registry, versions)),
         Err(SourceError::NoSuchPackage { .. }) => Ok((registry, Vec::new())),
+        Err(SourceError::Offline { .. }) => {
+            let message = format!("`{registry}` must be asked which versions it has, and the network must not be used");
+            Err(CommandError::failure(message).hint("leave out `--offline` and `--frozen`"))
+        }
         Err(err) => Err(failed(err)),
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use washlib_cli::CommandError;
 use washlib_wit::{PackageName, PackageSource as _, PlanOptions, Published};
 
+use super::outdated::tell_only_cached;
 use crate::cli::Update;
 use crate::command_error;
 use crate::report::SyncData;
@@ -13,6 +14,8 @@ use crate::session::Session;
 #[derive(Debug, Serialize)]
 struct UpdateData {
     updates: Vec<UpdatedPackage>,
+    /// Packages of which only the versions in the cache were looked at, because no registry may be asked.
+    only_cached: Vec<String>,
     #[serde(flatten)]
     sync: SyncData,
 }
@@ -41,8 +44,12 @@ pub(crate) fn run(session: &Session<'_>, args: &Update) -> Result<(), CommandErr
     let names: Vec<PackageName> = asked.iter().map(|(name, _)| name.clone()).collect();
     let answers = session.sources.versions(&names);
     let mut updates = Vec::new();
+    let mut only_cached = Vec::new();
     for ((name, old), answer) in asked.iter().zip(answers) {
         let published = answer.map_err(command_error::source)?;
+        if published.is_from_cache {
+            only_cached.push(name.to_string());
+        }
         let new = match &precise {
             Some(precise) => check_precise(name, precise, &published)?,
             None => newest(old, &published.versions, args.breaking).unwrap_or_else(|| old.clone()),
@@ -63,13 +70,25 @@ pub(crate) fn run(session: &Session<'_>, args: &Update) -> Result<(), CommandErr
     sync.show(session);
     let lines: Vec<String> =
         updates.iter().map(|update| format!("{} {} -> {}", update.package, update.from, update.to)).collect();
-    let message = if updates.is_empty() { "Everything is at its newest compatible version" } else { "Updated" };
-    session.ui.result(&lines.join("\n"), message, UpdateData { updates, sync })
+    let message = match (updates.is_empty(), only_cached.is_empty()) {
+        (true, true) => "Everything is at its newest compatible version",
+        (true, false) => "There is nothing newer in the cache",
+        (false, _) => "Updated",
+    };
+    // A version that was asked for needs no list.
+    if precise.is_none() {
+        tell_only_cached(session, &only_cached);
+    }
+    session.ui.result(&lines.join("\n"), message, UpdateData { updates, only_cached, sync })
 }
 
 fn check_precise(name: &PackageName, precise: &Version, published: &Published) -> Result<Version, CommandError> {
     if published.versions.contains(precise) {
         return Ok(precise.clone());
+    }
+    if published.is_from_cache {
+        let message = format!("`{name}@{precise}` is not in the cache, and no registry was asked");
+        return Err(CommandError::failure(message).hint("without `--offline` and `--frozen` the registry is asked"));
     }
     let mut available = published.versions.clone();
     available.sort_by(|a, b| b.cmp(a));

@@ -72,6 +72,38 @@ fn offline_sends_no_packet() {
 }
 
 #[test]
+fn answers_without_the_network_claim_nothing_about_the_registry() {
+    let registry = TestRegistry::start();
+    seed(&registry, &WASI_PACKAGES);
+    seed(&registry, &wasi_at("0.2.13"));
+    let bench = bench("package acme:app@1.0.0;\nworld app { import wasi:random/random@0.2.12; }\n", &registry.host());
+    bench.wit(["fetch"]).assert_success();
+    registry.forget_requests();
+    let before = bench.texts();
+    for command in ["outdated", "update"] {
+        let output = bench.wit([command, "--offline"]).assert_success();
+        assert!(output.stderr.contains("only versions in the cache"), "{}", output.stderr);
+        assert!(!output.stderr.contains("Everything is"), "{}", output.stderr);
+        let json = bench.wit([command, "--offline", "-o", "json"]).assert_success().json();
+        assert_eq!(json["data"]["only_cached"], json!(["wasi:random"]));
+        assert!(!json["message"].as_str().unwrap().contains("Everything"), "{json}");
+    }
+    let output = bench.wit(["update", "wasi:random", "--precise", "0.2.13", "--offline"]).assert_code(1);
+    assert!(
+        output.stderr.contains("`wasi:random@0.2.13` is not in the cache, and no registry was asked"),
+        "{}",
+        output.stderr
+    );
+    let output = bench.wit(["publish", "--offline"]).assert_code(1);
+    assert!(output.stderr.contains("leave out `--offline`"), "{}", output.stderr);
+    assert_eq!(registry.request_lines(), Vec::<String>::new());
+    assert_eq!(bench.texts(), before);
+    let json = bench.wit(["outdated", "-o", "json"]).assert_success().json();
+    assert_eq!(json["data"]["only_cached"], json!([]));
+    assert_eq!(json["data"]["packages"][0]["newest"], "0.2.13");
+}
+
+#[test]
 fn what_cannot_be_compared_without_the_network_is_no_agreement() {
     let registry = TestRegistry::start();
     seed(&registry, &WASI_PACKAGES);
