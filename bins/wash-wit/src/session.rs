@@ -13,7 +13,7 @@ use washlib_config::{Config, DiscoverError, Project, Sourced};
 use washlib_registry::wit::{Sources, SourcesSettings, WitConfiguration};
 use washlib_wit::{
     Cache, Comparison, Context, Guard, LOCK_FILE_NAME, LockPolicy, MANIFEST_FILE_NAME, PackageName, Plan, PlanOptions,
-    SourceOverride, WitProject, WitSources,
+    SourceOverride, SyncError, WitProject, WitSources,
 };
 
 use crate::cli::DependencyArgs;
@@ -99,8 +99,13 @@ impl<'a> Session<'a> {
 
     /// What is to be done for these sources.
     pub(crate) fn plan(&self, sources: WitSources, options: PlanOptions) -> Result<Plan, CommandError> {
+        self.try_plan(sources, options).map_err(command_error::sync)
+    }
+
+    /// The same, for whoever has an answer to an error.
+    pub(crate) fn try_plan(&self, sources: WitSources, options: PlanOptions) -> Result<Plan, SyncError> {
         let options = PlanOptions { lock: self.policy, ..options };
-        washlib_wit::plan(&self.context(), sources, &options).map_err(command_error::sync)
+        washlib_wit::plan(&self.context(), sources, &options)
     }
 
     /// What is to be done for the project as it is, whatever was said about changes of the lock.
