@@ -77,6 +77,7 @@ impl SourceError {
                 let more = if available.len() > versions.len() { ", …" } else { "" };
                 Some(format!("there is {}{more}", versions.join(", ")))
             }
+            Self::Unauthorized { login: Some(origin), .. } => Some(format!("change {origin}: it was refused")),
             Self::Unauthorized { registry, .. } => Some(format!("log in: `wash oci login {registry}`")),
             Self::Unreachable { .. } => {
                 Some("`wash wit fetch --offline` uses what is on this machine already".to_owned())

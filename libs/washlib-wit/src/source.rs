@@ -166,6 +166,9 @@ pub enum SourceError {
         registry: String,
         /// What was asked for.
         what: String,
+        /// Where the credentials are configured that were shown to it; nothing where there were none, or where they are
+        /// kept for all tools.
+        login: Option<String>,
         /// What the registry said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },

@@ -241,6 +241,23 @@ fn credentials_come_from_where_they_are_kept() {
     assert!(!output.stderr.contains("s3cret"));
     bench.assert_resolves();
 
+    // A refused one is blamed on where it stands, not on what other tools keep.
+    let bench = Workbench::without_packages(WORLD);
+    bench.write_config("");
+    bench.write(
+        "app/.wash/config.yaml",
+        &format!("wit:\n  registries:\n    - url: http://{host}\n      token: wr0ng\n"),
+    );
+    let output = bench.wit(["fetch"]).assert_code(1);
+    let place = "the token of `wit.registries` (";
+    assert_eq!(output.stderr.matches(place).count(), 2, "{}", output.stderr);
+    for text in ["DOCKER_AUTH_CONFIG", "wash oci login", "wr0ng"] {
+        assert!(!output.stderr.contains(text), "{text} in:\n{}", output.stderr);
+    }
+    bench.write("app/.wash/config.yaml", &format!("wit:\n  registries:\n    - url: http://bob:s3cret@{host}\n"));
+    let output = bench.wit(["fetch"]).assert_code(2);
+    assert!(output.stderr.contains("belong in `token`") && !output.stderr.contains("s3cret"), "{}", output.stderr);
+
     // wasm-pkg's own configuration.
     let bench = Workbench::without_packages(WORLD);
     bench.write_config(&format!(
