@@ -3,22 +3,22 @@
 //! Opening a session reads files; it contacts nobody and changes nothing.
 
 use std::env;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use washlib_cli::{CommandError, GlobalArgs, Ui};
-use washlib_config::{Config, DiscoverError, Project, Sourced};
+use washlib_config::{Config, Sourced};
 use washlib_registry::wit::{Sources, SourcesSettings, WitConfiguration};
 use washlib_wit::{
-    Cache, Comparison, Context, Guard, LOCK_FILE_NAME, LockPolicy, MANIFEST_FILE_NAME, PackageName, Plan, PlanOptions,
-    SourceOverride, SyncError, WitProject, WitSources,
+    Cache, Comparison, Context, Guard, LockPolicy, PackageName, Plan, PlanOptions, SourceOverride, SyncError,
+    WitProject, WitSources,
 };
 
 use crate::cli::DependencyArgs;
 use crate::command_error;
 use crate::progress::UiWatcher;
+use crate::project;
 
 pub(crate) struct Session<'a> {
     pub(crate) ui: &'a Ui,
@@ -35,7 +35,7 @@ pub(crate) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(crate) fn open(global: &GlobalArgs, args: &DependencyArgs, ui: &'a Ui) -> Result<Self, CommandError> {
         let start_dir = global.start_dir().map_err(CommandError::usage)?;
-        let project = find_project(&start_dir).map_err(command_error::discover)?;
+        let project = project::find(&start_dir).map_err(command_error::discover)?;
         let mut flags = Config::default();
         if let Some(wit_dir) = &args.wit_dir {
             flags.wit.wit_dir = Some(Sourced::from_flag("--wit-dir", wit_dir.clone()));
@@ -92,6 +92,14 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// A path of the project as somebody finds it who stands where the command was given.
+    pub(crate) fn shown_here(&self, path: &str) -> String {
+        let path = self.project.root().join(path);
+        let here = env::current_dir().and_then(|here| here.canonicalize());
+        let below = here.as_deref().ok().and_then(|here| path.strip_prefix(here).ok());
+        below.unwrap_or(&path).display().to_string()
+    }
+
     /// The project's sources as they are on disk.
     pub(crate) fn read_sources(&self) -> Result<WitSources, CommandError> {
         self.project.sources().map_err(command_error::project)
@@ -136,25 +144,5 @@ impl<'a> Session<'a> {
     /// Does it.
     pub(crate) fn apply(&self, plan: &Plan) -> Result<(), CommandError> {
         washlib_wit::apply(&self.context(), plan).map_err(command_error::sync)
-    }
-}
-
-/// The project that a folder belongs to. A package of interfaces alone has no toolchain: it is recognised by wkg's files
-/// or by its sources. Of wash's configuration and wkg's files the nearest counts.
-fn find_project(start: &Path) -> Result<Project, DiscoverError> {
-    let discovered = Project::discover(start);
-    let configured = discovered.as_ref().ok().filter(|project| project.config_file().is_some()).map(Project::root);
-    let below = |folder: &&Path| configured.is_none_or(|root| folder.starts_with(root) && *folder != root);
-    let has_wkg_files =
-        |folder: &&Path| [MANIFEST_FILE_NAME, LOCK_FILE_NAME].iter().any(|name| folder.join(name).is_file());
-    if let Some(folder) = start.ancestors().take_while(below).find(has_wkg_files) {
-        return Project::open(folder);
-    }
-    match discovered {
-        Err(err @ DiscoverError::NotFound { .. }) => {
-            let has_sources = |folder: &&Path| folder.join(PathBuf::from("wit")).is_dir();
-            start.ancestors().find(has_sources).map_or(Err(err), Project::open)
-        }
-        discovered => discovered,
     }
 }

@@ -29,7 +29,8 @@ pub(crate) fn run(session: &Session<'_>) -> Result<(), CommandError> {
     };
     let text = data.differences.join("\n");
     if data.agrees {
-        session.ui.status("Checked", &format!("sources, lock and {}/deps agree", session.wit_dir));
+        let deps = session.shown_here(&format!("{}/deps", session.wit_dir));
+        session.ui.status("Checked", &format!("sources, lock and {deps} agree"));
         return session.ui.result(&text, "Sources, lock and dependencies agree", data);
     }
     let (message, hint) = if data.differences.is_empty() {

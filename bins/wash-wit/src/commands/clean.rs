@@ -19,7 +19,8 @@ pub(crate) fn run(session: &Session<'_>) -> Result<(), CommandError> {
     let _guard = session.guard()?;
     let cleaned = washlib_wit::clean(&session.context()).map_err(command_error::sync)?;
     let data = CleanData { removed: cleaned.removed, kept: cleaned.kept };
-    session.ui.status("Removed", &format!("{} entries of {}/deps", data.removed.len(), session.wit_dir));
+    let deps = session.shown_here(&format!("{}/deps", session.wit_dir));
+    session.ui.status("Removed", &format!("{} entries of {deps}", data.removed.len()));
     if !data.kept.is_empty() {
         session.ui.status("Kept", &format!("{}: {}", not_owned(data.kept.len()), data.kept.join(", ")));
     }
