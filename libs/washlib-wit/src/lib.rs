@@ -40,7 +40,7 @@ pub use clean::{Cleaned, clean};
 pub use compatibility::{Incompatibility, check_compatibility};
 pub use digest::{Digest, DigestError};
 pub use edit::{AddAs, EditError};
-pub use graph::{Graph, Node};
+pub use graph::{Graph, MAX_PATHS, Node};
 pub use guard::Guard;
 pub use location::{Location, LocationError, SourceOverride, without_credentials};
 pub use lock::{LOCK_FILE_NAME, Lock, LockError, LockedPackage, LockedSource};

@@ -103,10 +103,19 @@ fn why_names_the_way_and_the_line() {
     let bench = Workbench::new(WORLD);
     bench.wit(["fetch"]).assert_success();
     let output = bench.wit(["why", "wasi:cli"]).assert_success();
-    assert_eq!(output.stdout, "wasi:cli@0.2.12  wit/world.wit:8\n");
+    let by_http = "wasi:http@0.2.12  wit/world.wit:6\n  └ wasi:cli@0.2.12\n";
+    assert_eq!(output.stdout, format!("wasi:cli@0.2.12  wit/world.wit:8\n{by_http}"));
     let output = bench.wit(["why", "wasi:random@0.2.12"]).assert_success();
-    assert_eq!(output.stdout, "wasi:cli@0.2.12  wit/world.wit:8\n  └ wasi:random@0.2.12\n");
+    assert!(output.stdout.starts_with("wasi:cli@0.2.12  wit/world.wit:8\n  └ wasi:random@0.2.12\n"), "{output:?}");
     let json = bench.wit(["why", "wasi:random", "-o", "json"]).assert_success().json();
     assert_eq!(json["data"]["paths"][0]["places"][0], "wit/world.wit:8");
+    // Every way, the shortest first.
+    let output = bench.wit(["why", "wasi:clocks"]).assert_success().stdout;
+    let ways: Vec<&str> = output.split("wasi:clocks@0.2.12").collect();
+    assert!(ways.len() > 3, "{output}");
+    assert!(output.starts_with("wasi:cli@0.2.12  wit/world.wit:8\n  └ wasi:clocks@0.2.12\n"), "{output}");
+    assert!(output.contains("wasi:http@0.2.12  wit/world.wit:6\n  └ wasi:clocks@0.2.12\n"), "{output}");
+    let json = bench.wit(["why", "wasi:clocks", "-o", "json"]).assert_success().json();
+    assert_eq!(json["data"]["paths"].as_array().unwrap().len(), ways.len() - 1);
     bench.wit(["why", "wasi:nn"]).assert_code(1);
 }
