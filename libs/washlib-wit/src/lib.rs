@@ -23,6 +23,7 @@ mod manifest;
 mod names;
 mod operations;
 mod project;
+mod read;
 mod references;
 mod render;
 mod resolve;

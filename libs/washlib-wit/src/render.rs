@@ -171,7 +171,7 @@ fn load_from_deps(context: &Context<'_>, resolution: &mut Resolution, deps: &Dep
     }
     for entry in &deps.entries {
         let EntryContent::Binary(path) = &entry.content else { continue };
-        let Ok(bytes) = std::fs::read(path) else { continue };
+        let Ok(bytes) = crate::read::package(path) else { continue };
         let found = Digest::of(&bytes);
         let is_this = |resolved: &&mut crate::Resolved| {
             resolved.content.is_none()

@@ -96,7 +96,7 @@ pub(crate) fn read_path(path: &Path, package: &PackageId) -> Result<Content, Sou
     let read = |source: io::Error| SourceError::Read { path: path.to_owned(), source };
     let Ok(metadata) = fs::metadata(path) else { return Err(located(TreeError::Nothing { path: path.to_owned() })) };
     if !metadata.is_dir() {
-        let bytes = fs::read(path).map_err(read)?;
+        let bytes = crate::read::package(path).map_err(read)?;
         if bytes.starts_with(b"\0asm") {
             return Ok(Content::Binary(bytes));
         }
@@ -117,7 +117,7 @@ pub(crate) fn local_release(
     version: &semver::Version,
 ) -> Result<Option<Vec<u8>>, SourceError> {
     let path = root.join(name.namespace()).join(name.name()).join(format!("{version}.wasm"));
-    match fs::read(&path) {
+    match crate::read::package(&path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(source) => Err(SourceError::Read { path, source }),
@@ -155,8 +155,7 @@ fn collect(
             if budget.files > MAX_FILES || budget.bytes > MAX_BYTES {
                 return Ok(Err(TreeError::TooMuch));
             }
-            let text = fs::read(entry.path())?;
-            files.push(TextFile { path, text: String::from_utf8_lossy(&text).into_owned() });
+            files.push(TextFile { path, text: crate::read::lossy_text(&entry.path())? });
         }
     }
     Ok(Ok(()))

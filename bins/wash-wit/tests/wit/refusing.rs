@@ -27,6 +27,25 @@ fn syntax_errors_come_with_their_place() {
 }
 
 #[test]
+fn what_never_ends_is_not_read() {
+    for (place, is_dependency) in [("wit/x.wit", false), ("wit/deps/x.wit", true), ("wit/deps/x.wasm", true)] {
+        for is_pipe in [true, false] {
+            let bench = Workbench::new(WORLD);
+            let path = bench.app().join(place);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if is_pipe {
+                assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            } else {
+                std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+            }
+            let output = bench.wit(["fetch"]).assert_code(1);
+            assert!(output.stderr.contains("is no regular file"), "{}", output.stderr);
+            assert_eq!(bench.deps().exists(), is_dependency);
+        }
+    }
+}
+
+#[test]
 fn cycles_are_named() {
     let bench = Workbench::new("package acme:app;\nworld app { import acme:a/x; }\n");
     bench.write("app/wit/deps/a/a.wit", "package acme:a;\ninterface x { use acme:b/y.{t}; }\n");
