@@ -12,9 +12,7 @@ pub(crate) fn run(session: &Session<'_>, args: &Fetch) -> Result<(), CommandErro
     let existing = if args.clean { Existing::Discard } else { Existing::Keep };
     let plan = session.plan(session.read_sources()?, PlanOptions { existing, ..PlanOptions::default() })?;
     let data = SyncData::of(session, &plan);
-    if !plan.is_empty() {
-        session.apply(&plan)?;
-    }
+    session.apply(&plan)?;
     data.show(session);
     if args.clean && !plan.vendored.is_empty() {
         let kept = super::clean::not_owned(plan.vendored.len());

@@ -74,7 +74,7 @@ pub(crate) fn run(session: &Session<'_>, args: &crate::cli::Update) -> Result<()
     forget.extend(name);
     let fitting = fitting(session, &sources, updates, &forget)?;
     let sync = fitting.plan.as_ref().map(|plan| SyncData::of(session, plan));
-    if let Some(plan) = fitting.plan.as_ref().filter(|plan| !plan.is_empty()) {
+    if let Some(plan) = &fitting.plan {
         session.apply(plan)?;
     }
     sync.iter().for_each(|sync| sync.show(session));

@@ -196,6 +196,24 @@ fn a_change_of_the_lock_alone_is_told() {
 }
 
 #[test]
+fn what_killed_processes_left_goes() {
+    let bench = Workbench::new(WORLD);
+    bench.wit(["fetch"]).assert_success();
+    let before = bench.texts();
+    for command in ["fetch", "update", "clean"] {
+        bench.write("app/wit/.deps-a1B2c3/wasi-io-0.2.12/package.wit", "");
+        bench.write("app/wit/.world.wit-a1B2c3", "");
+        bench.write("app/.wkg.lock-a1B2c3", "");
+        bench.wit([command]).assert_success();
+        let left: Vec<_> =
+            fs::read_dir(bench.app().join("wit")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| name == "deps" || name == "world.wit"), "{command}: {left:?}");
+        bench.wit(["fetch"]).assert_success();
+        assert_eq!(bench.texts(), before, "{command}");
+    }
+}
+
+#[test]
 fn offline_says_what_is_missing() {
     let bench = Workbench::new(WORLD);
     // A registry that would have to be asked over the network.
