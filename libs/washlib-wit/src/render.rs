@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{Resolve, UnresolvedPackageGroup};
 
-use crate::cache::RenderedPackage;
+use crate::cache::{Rendered, RenderedPackage};
 use crate::compatibility::contradiction;
 use crate::deps_dir::{DepsDir, Entry, EntryContent, Owners};
 use crate::project::{WitSources, own_packages, parse};
@@ -19,7 +19,7 @@ use crate::sync_error::SyncError;
 use crate::{Digest, PackageId, unify};
 
 /// Changes whenever the same packages give other texts.
-const RENDERER: &str = "3, wit-component 0.254";
+const RENDERER: &str = "4, wit-component 0.254";
 
 impl RenderedPackage {
     /// Whether a text says the same: its interfaces and worlds may stand in another order, as wkg may leave them.
@@ -52,7 +52,7 @@ fn blocks(text: &str) -> (&str, Vec<&str>) {
 /// The texts of `wit/deps`, without what is there by hand; or that what is there must do.
 pub(crate) enum Rendering {
     /// The texts.
-    Texts(Vec<RenderedPackage>),
+    Texts(Rendered),
     /// The packages are in place by name and version, but the content of these is not on this machine to compare with.
     Unknown(Vec<PackageId>),
 }
@@ -81,7 +81,7 @@ pub(crate) fn render(
     if let Some(cached) = cached {
         if !context.cache.is_valid(&valid_key) {
             let texts = Parts { texts: &[], vendored: &vendored, wit_dir: context };
-            texts.validate(&cached, group)?;
+            texts.validate(&cached.texts, group)?;
             context.cache.put_valid(&valid_key);
         }
         return Ok(Rendering::Texts(cached));
@@ -280,7 +280,7 @@ fn render_all(
     group: UnresolvedPackageGroup,
     resolution: &Resolution,
     vendored: &[&Entry],
-) -> Result<Vec<RenderedPackage>, SyncError> {
+) -> Result<Rendered, SyncError> {
     let mut texts: Vec<(&PackageId, &[TextFile])> = Vec::new();
     let mut binaries = Vec::new();
     for (package, resolved) in &resolution.packages {
@@ -308,25 +308,23 @@ fn render_all(
     named.extend(taken);
     named.extend(vendored.iter().flat_map(|entry| entry.references.iter().cloned()));
     let parts = Parts { texts: &texts, vendored, wit_dir: context };
-    // Exactly as written where unifying is impossible.
-    let unified = unify::unify(&printed, &named);
-    let (mut rendered, resolve) = match unified {
-        Some(unified) => match parts.validate(&unified, group.clone()) {
-            Ok(resolve) => (unified, resolve),
-            Err(_) => {
-                let resolve = parts.validate(&printed, group)?;
-                (printed, resolve)
-            }
-        },
-        None => {
-            let resolve = parts.validate(&printed, group)?;
-            (printed, resolve)
-        }
-    };
     let is_text = |package: &PackageId| texts.iter().any(|(text, _)| *text == package);
-    rendered.extend(print(&resolve, is_text)?);
-    rendered.sort_by(|a, b| a.package.cmp(&b.package));
-    Ok(rendered)
+    let whole = |mut rendered: Vec<RenderedPackage>, resolve: &Resolve| -> Result<Vec<RenderedPackage>, SyncError> {
+        rendered.extend(print(resolve, is_text)?);
+        rendered.sort_by(|a, b| a.package.cmp(&b.package));
+        Ok(rendered)
+    };
+    let unified = unify::unify(&printed, &named);
+    let unified = unified.and_then(|unified| Some((parts.validate(&unified, group.clone()).ok()?, unified)));
+    let as_published = parts.validate(&printed, group);
+    match (unified, as_published) {
+        (Some((resolve, unified)), as_published) => {
+            let published = as_published.ok().map(|resolve| whole(printed, &resolve)).transpose()?;
+            Ok(Rendered { texts: whole(unified, &resolve)?, published: published.unwrap_or_default() })
+        }
+        // Exactly as written where unifying is impossible.
+        (None, as_published) => Ok(Rendered { texts: whole(printed, &as_published?)?, published: Vec::new() }),
+    }
 }
 
 /// All packages and what they have inside, in one.

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cache::RenderedPackage;
+use crate::cache::{Rendered, RenderedPackage};
 use crate::deps_dir::{DepsDir, Entry, Owners};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
@@ -178,6 +178,11 @@ pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -
         Rendering::Texts(texts) => (Some(texts), Vec::new()),
         Rendering::Unknown(packages) => (None, packages),
     };
+    let rendered = rendered.map(|Rendered { texts, published }| {
+        // What wkg leaves is as good: it has every version that packages were published against.
+        let is_as_published = !published.is_empty() && differences(&published, &deps, &owners).is_empty();
+        if is_as_published { published } else { texts }
+    });
     if let Some(expected) = &rendered {
         changes = differences(expected, &deps, &owners);
         packages = expected.iter().filter_map(planned).collect();
