@@ -11,7 +11,7 @@ use washlib_cli::{CommandError, GlobalArgs, Ui};
 use washlib_config::{Config, Sourced};
 use washlib_registry::wit::{Sources, SourcesSettings, WitConfiguration};
 use washlib_wit::{
-    Cache, Comparison, Context, Guard, LockPolicy, PackageName, Plan, PlanOptions, SourceOverride, SyncError,
+    Cache, Comparison, Context, Guard, LockPolicy, PackageName, Plan, PlanOptions, SourceOverride, SyncError, Unlocked,
     WitProject, WitSources,
 };
 
@@ -117,8 +117,8 @@ impl<'a> Session<'a> {
     }
 
     /// What is to be done for the project as it is, whatever was said about changes of the lock.
-    pub(crate) fn plan_as_is(&self, comparison: Comparison) -> Result<Plan, CommandError> {
-        let options = PlanOptions { comparison, ..PlanOptions::default() };
+    pub(crate) fn plan_as_is(&self, comparison: Comparison, unlocked: Unlocked) -> Result<Plan, CommandError> {
+        let options = PlanOptions { comparison, unlocked, ..PlanOptions::default() };
         let sources = self.read_sources()?;
         washlib_wit::plan(&self.context(), sources, &options).map_err(command_error::sync)
     }

@@ -2,7 +2,7 @@
 //!
 //! Asks nobody and leaves the lock as it is. All of it goes in one step, or nothing.
 
-use crate::deps_dir::{DepsDir, Owners};
+use crate::deps_dir::{DepsDir, NO_RELEASES, Owners};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 use crate::resolve::overrides;
@@ -30,7 +30,7 @@ pub fn clean(context: &Context<'_>) -> Result<Cleaned, SyncError> {
     let lock = Lock::read(&project.lock_path()).map_err(crate::ProjectError::from)?;
     let deps = DepsDir::read(&project.deps_dir(), |path| project.shown(path))?;
     let overrides = overrides(context, &manifest);
-    let owned = deps.owned(&Owners { lock: &lock, overrides: &overrides });
+    let owned = deps.owned(&Owners { lock: &lock, overrides: &overrides, releases: &NO_RELEASES });
     let mut cleaned = Cleaned::default();
     for entry in &deps.entries {
         let list = if owned.contains(&entry.name) { &mut cleaned.removed } else { &mut cleaned.kept };

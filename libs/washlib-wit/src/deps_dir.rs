@@ -29,7 +29,12 @@ pub(crate) struct Owners<'a> {
     pub(crate) lock: &'a Lock,
     /// Places that packages are taken from instead of their registry.
     pub(crate) overrides: &'a [SourceOverride],
+    /// Entries that may be releases although no lock says so.
+    pub(crate) releases: &'a BTreeSet<OsString>,
 }
+
+/// No entries.
+pub(crate) static NO_RELEASES: BTreeSet<OsString> = BTreeSet::new();
 
 /// A file or folder in `wit/deps`.
 #[derive(Clone, Debug)]
@@ -88,7 +93,7 @@ impl DepsDir {
         let overridden =
             firsts.filter(|package| owners.overrides.iter().any(|source| source.exactness(package).is_some()));
         let mut open: Vec<PackageId> = releases.chain(unversioned).chain(sources).chain(overridden).collect();
-        let mut owned = BTreeSet::new();
+        let mut owned = owners.releases.clone();
         while let Some(package) = open.pop() {
             let of_package = |entry: &&Entry| entry.is_generated && entry.packages.first() == Some(&package);
             for entry in self.entries.iter().filter(of_package) {
@@ -239,14 +244,16 @@ mod tests {
         let names = |entries: Vec<&Entry>| -> Vec<String> {
             entries.into_iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect()
         };
-        let owned: Vec<OsString> =
-            deps.owned(&Owners { lock: &lock("wasi:http@0.2.0"), overrides: &[] }).into_iter().collect();
+        let owned: Vec<OsString> = deps
+            .owned(&Owners { lock: &lock("wasi:http@0.2.0"), overrides: &[], releases: &NO_RELEASES })
+            .into_iter()
+            .collect();
         assert_eq!(owned, ["wasi-http-0.2.0", "wasi-io-0.2.0"]);
         assert_eq!(
-            names(deps.vendored(&Owners { lock: &lock("wasi:http@0.2.0"), overrides: &[] })),
+            names(deps.vendored(&Owners { lock: &lock("wasi:http@0.2.0"), overrides: &[], releases: &NO_RELEASES })),
             ["acme.wit", "clocks", "wasi-cli-0.2.0"]
         );
-        assert_eq!(deps.vendored(&Owners { lock: &Lock::default(), overrides: &[] }).len(), 5);
+        assert_eq!(deps.vendored(&Owners { lock: &Lock::default(), overrides: &[], releases: &NO_RELEASES }).len(), 5);
     }
 
     #[test]

@@ -7,7 +7,9 @@ impl ProjectError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoWitDir { .. } => "`--wit-dir <DIR>` or `wit.wit_dir` name another folder",
-            Self::Lock(LockError::NewerVersion { .. }) => "`wash update` gets a newer wash",
+            Self::Lock(LockError::NewerVersion { .. }) => {
+                "use the program that wrote it, or restore the file from version control"
+            }
             Self::Lock(LockError::Malformed { .. }) => {
                 "restore the file from version control, or remove it: `wash wit fetch` writes a new one"
             }

@@ -32,6 +32,7 @@ mod sync;
 mod sync_error;
 mod tree;
 mod unify;
+mod unlocked;
 mod vendor;
 mod write;
 
@@ -52,7 +53,7 @@ pub use project::{ProjectError, SourceReference, WitProject, WitSources};
 pub use references::ReferenceKind;
 pub use resolve::{Origin, Resolution, Resolved};
 pub use source::{Content, Fetched, PackageSource, Published, Receipt, Release, SourceError, TextFile, Wanted};
-pub use sync::{Comparison, Context, Existing, LockPolicy, Plan, PlanOptions, PlannedPackage, find, plan};
+pub use sync::{Comparison, Context, Existing, LockPolicy, Plan, PlanOptions, PlannedPackage, Unlocked, find, plan};
 pub use sync_error::SyncError;
 pub use tree::{TreeError, select_package};
 pub use vendor::vendor;

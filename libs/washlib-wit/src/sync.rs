@@ -3,10 +3,12 @@
 //! First everything is decided and fetched (a [`Plan`], which changes nothing), then it is written at once. What the
 //! lock confirms and the disk or the cache holds is asked of nobody.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cache::{Rendered, RenderedPackage};
-use crate::deps_dir::{DepsDir, Entry, Owners};
+use crate::deps_dir::{DepsDir, Entry, NO_RELEASES, Owners};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 use crate::project::{WitProject, WitSources, own_packages};
@@ -15,7 +17,7 @@ use crate::resolve::{Origin, Resolution, Resolver, overrides};
 use crate::source::Content;
 use crate::sync_error::SyncError;
 use crate::write::Change;
-use crate::{Cache, PackageId, PackageName, PackageSource, SourceError, SourceOverride, render};
+use crate::{Cache, PackageId, PackageName, PackageSource, SourceError, SourceOverride, render, unlocked};
 
 /// What a synchronisation works with.
 #[derive(Clone, Copy)]
@@ -74,6 +76,16 @@ pub enum Comparison {
     Fetched,
 }
 
+/// What is done about packages in `wit/deps` when there is no lock.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Unlocked {
+    /// They are used as they are, and nobody is asked.
+    #[default]
+    Keep,
+    /// Those that are exactly what a registry published are locked again.
+    Lock,
+}
+
 /// How a plan is made.
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
@@ -81,6 +93,8 @@ pub struct PlanOptions {
     pub lock: LockPolicy,
     /// What counts of `wit/deps` as it is.
     pub existing: Existing,
+    /// What is done when there is no lock.
+    pub unlocked: Unlocked,
     /// What is done for a comparison with `wit/deps`.
     pub comparison: Comparison,
     /// Packages for which neither the lock nor what was fetched before counts.
@@ -151,13 +165,26 @@ impl Plan {
 ///
 /// When the project is invalid, a package cannot be had, or the lock would have to change although it must not.
 pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -> Result<Plan, SyncError> {
+    if options.unlocked == Unlocked::Lock && unlocked::is_unlocked(context) {
+        return unlocked::plan(context, &sources, options);
+    }
+    plan_with(context, sources, options, &NO_RELEASES)
+}
+
+/// The same, taking the entries of `wit/deps` in `releases` for what fetches left.
+pub(crate) fn plan_with(
+    context: &Context<'_>,
+    sources: WitSources,
+    options: &PlanOptions,
+    releases: &BTreeSet<OsString>,
+) -> Result<Plan, SyncError> {
     let project = context.project;
     let manifest = read_manifest(project)?;
     let old_lock = Lock::read(&project.lock_path()).map_err(crate::ProjectError::from)?;
     let group = sources.parse()?;
     let deps = DepsDir::read(&project.deps_dir(), |path| project.shown(path))?;
     let overrides = overrides(context, &manifest);
-    let owners = Owners { lock: &old_lock, overrides: &overrides };
+    let owners = Owners { lock: &old_lock, overrides: &overrides, releases };
     let (deps, discarded) = split(deps, options.existing, &owners);
     let own = own_packages(&group);
     let foreign = crate::project::foreign_packages(&group);
@@ -227,7 +254,7 @@ pub fn find(context: &Context<'_>, package: &PackageId) -> Result<Content, SyncE
     let lock = Lock::read(&project.lock_path()).map_err(crate::ProjectError::from)?;
     let deps = DepsDir::read(&project.deps_dir(), |path| project.shown(path))?;
     let overrides = overrides(context, &manifest);
-    let owners = Owners { lock: &lock, overrides: &overrides };
+    let owners = Owners { lock: &lock, overrides: &overrides, releases: &NO_RELEASES };
     let resolver = Resolver::new(context, &manifest, &lock, &deps, &owners, &[], &[]);
     let mut resolution = resolver.find_one(package)?;
     render::load_contents(context, &mut resolution)?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use washlib_cli::CommandError;
-use washlib_wit::{Change, Comparison, Plan, lock_changes};
+use washlib_wit::{Change, Comparison, Plan, Unlocked, lock_changes};
 
 use crate::session::Session;
 
@@ -19,7 +19,7 @@ struct CheckData {
 
 pub(crate) fn run(session: &Session<'_>) -> Result<(), CommandError> {
     let _guard = session.guard()?;
-    let plan = session.plan_as_is(Comparison::Fetched)?;
+    let plan = session.plan_as_is(Comparison::Fetched, Unlocked::Lock)?;
     let differences = differences(session, &plan);
     let data = CheckData {
         agrees: differences.is_empty() && plan.is_verified(),

@@ -124,6 +124,20 @@ fn what_cannot_be_compared_without_the_network_is_no_agreement() {
     // What one is told helps.
     bench.wit(["check"]).assert_success();
     bench.wit(["check", "--frozen"]).assert_success();
+    // Without a lock it cannot be known either.
+    bench.remove_cache();
+    let lock = bench.read("wkg.lock");
+    fs::remove_file(bench.app().join("wkg.lock")).unwrap();
+    bench.wit(["check", "--offline"]).assert_code(1).assert_stderr_has("not compared");
+    bench.wit(["fetch", "--offline"]).assert_success();
+    assert!(!bench.app().join("wkg.lock").exists());
+    // A registry that does not answer is told.
+    bench.write_config("[namespace_registries]\nwasi = \"127.0.0.1:1\"\n");
+    bench.wit(["check"]).assert_code(1).assert_stderr_has("cannot reach `127.0.0.1:1`");
+    bench.wit(["fetch"]).assert_success().assert_stderr_has("nothing is locked");
+    bench.write_config(&format!("[namespace_registries]\nwasi = \"{}\"\n", registry.host()));
+    bench.wit(["fetch"]).assert_success();
+    assert_eq!(bench.read("wkg.lock"), lock);
 }
 
 #[test]
