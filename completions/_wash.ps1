@@ -1169,7 +1169,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('--log-level', '--log-level', [CompletionResultType]::ParameterName, 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)')
             [CompletionResult]::new('--user-config', '--user-config', [CompletionResultType]::ParameterName, 'The user configuration to read instead of the one in the configuration folder')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
-            [CompletionResult]::new('--clean', '--clean', [CompletionResultType]::ParameterName, 'Remove fetched dependencies first: what is in `wit/deps` does not count')
+            [CompletionResult]::new('--clean', '--clean', [CompletionResultType]::ParameterName, 'Remove fetched dependencies first: what `wkg.lock` owns of `wit/deps` does not count')
             [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Send no packet: use what is in `wit/deps` and on this machine')
             [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if `wkg.lock` would change')
             [CompletionResult]::new('--frozen', '--frozen', [CompletionResultType]::ParameterName, '`--offline` and `--locked` in one')

@@ -1078,7 +1078,7 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand --log-level 'The least important messages to show on stderr (`RUST_LOG` overrides it for log records)'
             cand --user-config 'The user configuration to read instead of the one in the configuration folder'
             cand --color 'When to colour the output'
-            cand --clean 'Remove fetched dependencies first: what is in `wit/deps` does not count'
+            cand --clean 'Remove fetched dependencies first: what `wkg.lock` owns of `wit/deps` does not count'
             cand --offline 'Send no packet: use what is in `wit/deps` and on this machine'
             cand --locked 'Fail if `wkg.lock` would change'
             cand --frozen '`--offline` and `--locked` in one'

@@ -876,7 +876,7 @@ complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcomman
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l clean -d 'Remove fetched dependencies first: what is in `wit/deps` does not count'
+complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l clean -d 'Remove fetched dependencies first: what `wkg.lock` owns of `wit/deps` does not count'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l offline -d 'Send no packet: use what is in `wit/deps` and on this machine'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l locked -d 'Fail if `wkg.lock` would change'
 complete -c wash -n "__fish_wash_using_subcommand wit; and __fish_seen_subcommand_from fetch" -l frozen -d '`--offline` and `--locked` in one'

@@ -93,7 +93,7 @@ pub(crate) enum CacheCommand {
 /// What the lock confirms and this machine has is not asked for again. Without anything to do, nothing is written.
 #[derive(Args, Debug)]
 pub(crate) struct Fetch {
-    /// Remove fetched dependencies first: what is in `wit/deps` does not count
+    /// Remove fetched dependencies first: what `wkg.lock` owns of `wit/deps` does not count
     #[arg(long)]
     pub(crate) clean: bool,
 }
@@ -197,7 +197,7 @@ Examples:
   wash wit fetch                                 Fetch what the sources refer to
   wash wit add wasi:keyvalue/store@0.2.0-draft   Import an interface
   wash wit update wasi:http                      Change to the newest compatible version
-  wash wit check --frozen                        In CI: does everything agree?
+  wash wit check --locked                        In CI: does everything agree?
   wash wit tree -o json                          Read the packages with a program
 
 Exit status:

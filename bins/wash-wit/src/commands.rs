@@ -6,6 +6,7 @@ pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod clean;
 pub(crate) mod fetch;
+mod fitting;
 pub(crate) mod outdated;
 pub(crate) mod publish;
 pub(crate) mod remove;

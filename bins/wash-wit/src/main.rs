@@ -5,6 +5,7 @@ mod command;
 mod command_error;
 mod commands;
 mod progress;
+mod project;
 mod report;
 mod session;
 

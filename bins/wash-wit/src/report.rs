@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use washlib_wit::{Change, Location, Origin, PackageId, Plan, lock_changes};
+use washlib_wit::{Change, LOCK_FILE_NAME, Location, Origin, PackageId, Plan, lock_changes};
 
 use crate::session::Session;
 
@@ -60,6 +60,13 @@ impl OriginData {
                 digest: Some(digest.to_string()),
                 revision: None,
             },
+            Some(Origin::Folder { path, version, digest, .. }) => Self {
+                origin: "path",
+                source: Some(path.display().to_string()),
+                version: Some(version.to_string()),
+                digest: Some(digest.to_string()),
+                revision: None,
+            },
             Some(Origin::Location { location, revision, digest }) => Self {
                 origin: match location {
                     Location::Path(_) => "path",
@@ -103,7 +110,7 @@ impl SyncData {
             removed: Vec::new(),
             lock_changes: lock_changes(&plan.old_lock, &plan.new_lock),
             edited: plan.edited_files(),
-            verified: plan.is_verified,
+            verified: plan.is_verified(),
         };
         for change in &plan.changes {
             match change {
@@ -125,15 +132,21 @@ impl SyncData {
             ui.status("Changed", package);
         }
         for entry in &self.removed {
-            ui.status("Removed", &format!("{}/deps/{entry}", session.wit_dir));
+            ui.status("Removed", &session.shown_here(&format!("{}/deps/{entry}", session.wit_dir)));
         }
         let nothing = self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty();
         if !self.edited.is_empty() {
-            ui.status("Edited", &self.edited.join(", "));
+            let edited: Vec<String> = self.edited.iter().map(|file| session.shown_here(file)).collect();
+            ui.status("Edited", &edited.join(", "));
+        }
+        if nothing && !self.lock_changes.is_empty() {
+            let lock = session.shown_here(LOCK_FILE_NAME);
+            ui.status("Locked", &format!("{} in {lock}", self.lock_changes.join(", ")));
         }
         if nothing && self.lock_changes.is_empty() && self.edited.is_empty() {
             let note = if self.verified { "" } else { " (by name and version; their content is not in the cache)" };
-            ui.status("Fresh", &format!("{} packages in {}/deps{note}", self.packages.len(), session.wit_dir));
+            let deps = session.shown_here(&format!("{}/deps", session.wit_dir));
+            ui.status("Fresh", &format!("{} packages in {deps}{note}", self.packages.len()));
         }
     }
 }

@@ -3,21 +3,22 @@
 //! Opening a session reads files; it contacts nobody and changes nothing.
 
 use std::env;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Serialize;
 use washlib_cli::{CommandError, GlobalArgs, Ui};
-use washlib_config::{Config, DiscoverError, Project, Sourced};
+use washlib_config::{Config, Sourced};
 use washlib_registry::wit::{Sources, SourcesSettings, WitConfiguration};
 use washlib_wit::{
-    Cache, Context, Existing, Guard, LOCK_FILE_NAME, LockPolicy, MANIFEST_FILE_NAME, PackageName, Plan, PlanOptions,
-    SourceOverride, WitProject, WitSources,
+    Cache, Comparison, Context, Guard, LockPolicy, PackageName, Plan, PlanOptions, SourceOverride, SyncError, Unlocked,
+    WitProject, WitSources,
 };
 
 use crate::cli::DependencyArgs;
 use crate::command_error;
 use crate::progress::UiWatcher;
+use crate::project;
 
 pub(crate) struct Session<'a> {
     pub(crate) ui: &'a Ui,
@@ -34,7 +35,7 @@ pub(crate) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(crate) fn open(global: &GlobalArgs, args: &DependencyArgs, ui: &'a Ui) -> Result<Self, CommandError> {
         let start_dir = global.start_dir().map_err(CommandError::usage)?;
-        let project = find_project(&start_dir).map_err(command_error::discover)?;
+        let project = project::find(&start_dir).map_err(command_error::discover)?;
         let mut flags = Config::default();
         if let Some(wit_dir) = &args.wit_dir {
             flags.wit.wit_dir = Some(Sourced::from_flag("--wit-dir", wit_dir.clone()));
@@ -91,6 +92,14 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// A path of the project as somebody finds it who stands where the command was given.
+    pub(crate) fn shown_here(&self, path: &str) -> String {
+        let path = self.project.root().join(path);
+        let here = env::current_dir().and_then(|here| here.canonicalize());
+        let below = here.as_deref().ok().and_then(|here| path.strip_prefix(here).ok());
+        below.unwrap_or(&path).display().to_string()
+    }
+
     /// The project's sources as they are on disk.
     pub(crate) fn read_sources(&self) -> Result<WitSources, CommandError> {
         self.project.sources().map_err(command_error::project)
@@ -98,13 +107,18 @@ impl<'a> Session<'a> {
 
     /// What is to be done for these sources.
     pub(crate) fn plan(&self, sources: WitSources, options: PlanOptions) -> Result<Plan, CommandError> {
-        let options = PlanOptions { lock: self.policy, ..options };
-        washlib_wit::plan(&self.context(), sources, &options).map_err(command_error::sync)
+        self.try_plan(sources, options).map_err(command_error::sync)
     }
 
-    /// What is to be done for the project as it is, whatever the lock says about changes.
-    pub(crate) fn plan_as_is(&self) -> Result<Plan, CommandError> {
-        let options = PlanOptions { existing: Existing::Keep, lock: LockPolicy::Update, forget: Vec::new() };
+    /// The same, for whoever has an answer to an error.
+    pub(crate) fn try_plan(&self, sources: WitSources, options: PlanOptions) -> Result<Plan, SyncError> {
+        let options = PlanOptions { lock: self.policy, ..options };
+        washlib_wit::plan(&self.context(), sources, &options)
+    }
+
+    /// What is to be done for the project as it is, whatever was said about changes of the lock.
+    pub(crate) fn plan_as_is(&self, comparison: Comparison, unlocked: Unlocked) -> Result<Plan, CommandError> {
+        let options = PlanOptions { comparison, unlocked, ..PlanOptions::default() };
         let sources = self.read_sources()?;
         washlib_wit::plan(&self.context(), sources, &options).map_err(command_error::sync)
     }
@@ -114,28 +128,21 @@ impl<'a> Session<'a> {
         self.overrides.iter().any(|replacement| replacement.speaks_of(name))
     }
 
+    /// Prints why the answer of a command is no, and returns what it then ends with. A person reads the reasons on stdout
+    /// and what they mean on stderr.
+    pub(crate) fn answer_no<T: Serialize>(&self, text: &str, message: &str, hint: &str, data: T) -> CommandError {
+        if self.ui.is_json() {
+            self.ui.hint(hint);
+            return self.ui.answer_no(text, message, data);
+        }
+        match self.ui.text(text) {
+            Ok(()) => CommandError::failure(message.to_owned()).hint(hint),
+            Err(err) => err,
+        }
+    }
+
     /// Does it.
     pub(crate) fn apply(&self, plan: &Plan) -> Result<(), CommandError> {
         washlib_wit::apply(&self.context(), plan).map_err(command_error::sync)
-    }
-}
-
-/// The project that a folder belongs to. A package of interfaces alone has no toolchain: it is recognised by wkg's files
-/// or by its sources. Of wash's configuration and wkg's files the nearest counts.
-fn find_project(start: &Path) -> Result<Project, DiscoverError> {
-    let discovered = Project::discover(start);
-    let configured = discovered.as_ref().ok().filter(|project| project.config_file().is_some()).map(Project::root);
-    let below = |folder: &&Path| configured.is_none_or(|root| folder.starts_with(root) && *folder != root);
-    let has_wkg_files =
-        |folder: &&Path| [MANIFEST_FILE_NAME, LOCK_FILE_NAME].iter().any(|name| folder.join(name).is_file());
-    if let Some(folder) = start.ancestors().take_while(below).find(has_wkg_files) {
-        return Project::open(folder);
-    }
-    match discovered {
-        Err(err @ DiscoverError::NotFound { .. }) => {
-            let has_sources = |folder: &&Path| folder.join(PathBuf::from("wit")).is_dir();
-            start.ancestors().find(has_sources).map_or(Err(err), Project::open)
-        }
-        discovered => discovered,
     }
 }

@@ -32,6 +32,18 @@ pub(crate) struct RenderedPackage {
     pub(crate) text: String,
 }
 
+/// What a set of contents was rendered to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Rendered {
+    /// What belongs into `wit/deps`.
+    pub(crate) texts: Vec<RenderedPackage>,
+    /// The same packages exactly as they were published, where the texts were made to agree on versions.
+    pub(crate) published: Vec<RenderedPackage>,
+}
+
+/// Marks a text of [`Rendered::published`]. No package has a name with a space.
+const PUBLISHED: &str = "published ";
+
 const SEPARATOR: char = '\n';
 
 impl Cache {
@@ -88,30 +100,36 @@ impl Cache {
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
-    /// The packages that a set of contents was rendered to.
-    pub(crate) fn rendering(&self, key: &Digest) -> Option<Vec<RenderedPackage>> {
+    /// What a set of contents was rendered to.
+    pub(crate) fn rendering(&self, key: &Digest) -> Option<Rendered> {
         let text = String::from_utf8(read(&self.root.join("renderings").join(key.hex())).ok()?).ok()?;
         let (checksum, body) = text.split_once(SEPARATOR)?;
         if checksum.parse::<Digest>().ok()? != Digest::of(body.as_bytes()) {
             return None;
         }
-        let mut packages = Vec::new();
+        let mut rendered = Rendered::default();
         let mut rest = body;
         while let Some((head, after)) = rest.split_once(SEPARATOR) {
             let (length, package) = head.split_once(' ')?;
             let length: usize = length.parse().ok()?;
             let text = after.get(..length)?;
-            packages.push(RenderedPackage { package: package.to_owned(), text: text.to_owned() });
+            let (list, package) = match package.strip_prefix(PUBLISHED) {
+                Some(package) => (&mut rendered.published, package),
+                None => (&mut rendered.texts, package),
+            };
+            list.push(RenderedPackage { package: package.to_owned(), text: text.to_owned() });
             rest = &after[length..];
         }
-        Some(packages)
+        Some(rendered)
     }
 
     /// Keeps what a set of contents was rendered to.
-    pub(crate) fn put_rendering(&self, key: &Digest, packages: &[RenderedPackage]) {
+    pub(crate) fn put_rendering(&self, key: &Digest, rendered: &Rendered) {
         let mut body = String::new();
-        for RenderedPackage { package, text } in packages {
-            body.push_str(&format!("{} {package}{SEPARATOR}{text}", text.len()));
+        for (mark, list) in [("", &rendered.texts), (PUBLISHED, &rendered.published)] {
+            for RenderedPackage { package, text } in list {
+                body.push_str(&format!("{} {mark}{package}{SEPARATOR}{text}", text.len()));
+            }
         }
         let text = format!("{}{SEPARATOR}{body}", Digest::of(body.as_bytes()));
         self.put(&self.root.join("renderings").join(key.hex()), text.as_bytes());
@@ -245,9 +263,11 @@ mod tests {
         assert!(cache.content(&digest).is_some());
 
         let key = Digest::of(b"key");
-        let package = RenderedPackage { package: "a:b@1.0.0".to_owned(), text: "package a:b;\n\n".to_owned() };
-        cache.put_rendering(&key, std::slice::from_ref(&package));
-        assert_eq!(cache.rendering(&key), Some(vec![package]));
+        let package = |text: &str| RenderedPackage { package: "a:b@1.0.0".to_owned(), text: text.to_owned() };
+        let rendered =
+            Rendered { texts: vec![package("package a:b;\n\n")], published: vec![package("package a:b;\n")] };
+        cache.put_rendering(&key, &rendered);
+        assert_eq!(cache.rendering(&key), Some(rendered));
         let path = cache.root.join("renderings").join(key.hex());
         let stored = std::fs::read_to_string(&path).unwrap();
         for damaged in [stored.replace("a:b;", "a:c;"), stored[..stored.len() - 1].to_owned(), String::new()] {

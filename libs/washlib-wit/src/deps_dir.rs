@@ -15,7 +15,7 @@ use wit_component::DecodedWasm;
 use crate::project::{ProjectError, wit_files};
 use crate::references::scan;
 use crate::source::{Content, TextFile};
-use crate::{Digest, Lock, PackageId, SourceOverride};
+use crate::{Digest, Lock, PackageId, SourceOverride, read};
 
 /// Everything in `wit/deps`.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,12 @@ pub(crate) struct Owners<'a> {
     pub(crate) lock: &'a Lock,
     /// Places that packages are taken from instead of their registry.
     pub(crate) overrides: &'a [SourceOverride],
+    /// Entries that may be releases although no lock says so.
+    pub(crate) releases: &'a BTreeSet<OsString>,
 }
+
+/// No entries.
+pub(crate) static NO_RELEASES: BTreeSet<OsString> = BTreeSet::new();
 
 /// A file or folder in `wit/deps`.
 #[derive(Clone, Debug)]
@@ -88,7 +93,7 @@ impl DepsDir {
         let overridden =
             firsts.filter(|package| owners.overrides.iter().any(|source| source.exactness(package).is_some()));
         let mut open: Vec<PackageId> = releases.chain(unversioned).chain(sources).chain(overridden).collect();
-        let mut owned = BTreeSet::new();
+        let mut owned = owners.releases.clone();
         while let Some(package) = open.pop() {
             let of_package = |entry: &&Entry| entry.is_generated && entry.packages.first() == Some(&package);
             for entry in self.entries.iter().filter(of_package) {
@@ -121,7 +126,7 @@ impl Entry {
             EntryContent::Text(files) => {
                 Digest::of_parts(files.iter().flat_map(|file| [file.path.as_bytes(), file.text.as_bytes()]))
             }
-            EntryContent::Binary(path) => Digest::of(&std::fs::read(path).unwrap_or_default()),
+            EntryContent::Binary(path) => Digest::of(&read::package(path).unwrap_or_default()),
             EntryContent::Other => Digest::of(b""),
         }
     }
@@ -130,7 +135,7 @@ impl Entry {
     pub(crate) fn content(&self) -> Option<Content> {
         match &self.content {
             EntryContent::Text(files) => Some(Content::Text(files.clone())),
-            EntryContent::Binary(path) => Some(Content::Binary(std::fs::read(path).ok()?)),
+            EntryContent::Binary(path) => Some(Content::Binary(read::package(path).ok()?)),
             EntryContent::Other => None,
         }
     }
@@ -158,7 +163,7 @@ fn read_entry(path: &Path, show: &impl Fn(&Path) -> String) -> io::Result<Entry>
     let files = match extension {
         _ if is_folder => wit_files(path)?,
         Some("wit") => vec![path.to_owned()],
-        Some("wasm" | "wat") => return Ok(binary_entry(name, path)),
+        Some("wasm" | "wat") => return binary_entry(name, path),
         _ => return Ok(other(name)),
     };
     if files.is_empty() {
@@ -169,7 +174,7 @@ fn read_entry(path: &Path, show: &impl Fn(&Path) -> String) -> io::Result<Entry>
     let mut texts = Vec::new();
     let (mut packages, mut references) = (Vec::new(), Vec::new());
     for file in files {
-        let text = fs::read_to_string(&file)?;
+        let text = read::text(&file)?;
         let scan = scan(&text);
         packages.extend(scan.headers.into_iter().map(|header| header.package));
         references.extend(scan.references.into_iter().map(|reference| reference.package));
@@ -186,8 +191,8 @@ fn read_entry(path: &Path, show: &impl Fn(&Path) -> String) -> io::Result<Entry>
 }
 
 /// A binary package says only when decoded what it is; one that cannot be decoded is left for wit-parser to complain.
-fn binary_entry(name: OsString, path: &Path) -> Entry {
-    let bytes = std::fs::read(path).unwrap_or_default();
+fn binary_entry(name: OsString, path: &Path) -> io::Result<Entry> {
+    let bytes = read::package(path)?;
     let mut packages = Vec::new();
     if let Ok(DecodedWasm::WitPackage(resolve, main)) = wit_component::decode(&bytes) {
         packages.push(PackageId::from(&resolve.packages[main].name));
@@ -196,7 +201,7 @@ fn binary_entry(name: OsString, path: &Path) -> Entry {
     }
     let is_generated =
         packages.first().is_some_and(|package| name.to_str() == Some(&format!("{}.wasm", package.folder_name())));
-    Entry { name, content: EntryContent::Binary(path.to_owned()), packages, references: Vec::new(), is_generated }
+    Ok(Entry { name, content: EntryContent::Binary(path.to_owned()), packages, references: Vec::new(), is_generated })
 }
 
 fn has_one_entry(folder: &Path) -> io::Result<bool> {
@@ -239,14 +244,16 @@ mod tests {
         let names = |entries: Vec<&Entry>| -> Vec<String> {
             entries.into_iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect()
         };
-        let owned: Vec<OsString> =
-            deps.owned(&Owners { lock: &lock("wasi:http@0.2.0"), overrides: &[] }).into_iter().collect();
+        let owned: Vec<OsString> = deps
+            .owned(&Owners { lock: &lock("wasi:http@0.2.0"), overrides: &[], releases: &NO_RELEASES })
+            .into_iter()
+            .collect();
         assert_eq!(owned, ["wasi-http-0.2.0", "wasi-io-0.2.0"]);
         assert_eq!(
-            names(deps.vendored(&Owners { lock: &lock("wasi:http@0.2.0"), overrides: &[] })),
+            names(deps.vendored(&Owners { lock: &lock("wasi:http@0.2.0"), overrides: &[], releases: &NO_RELEASES })),
             ["acme.wit", "clocks", "wasi-cli-0.2.0"]
         );
-        assert_eq!(deps.vendored(&Owners { lock: &Lock::default(), overrides: &[] }).len(), 5);
+        assert_eq!(deps.vendored(&Owners { lock: &Lock::default(), overrides: &[], releases: &NO_RELEASES }).len(), 5);
     }
 
     #[test]

@@ -7,7 +7,9 @@ impl ProjectError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoWitDir { .. } => "`--wit-dir <DIR>` or `wit.wit_dir` name another folder",
-            Self::Lock(LockError::NewerVersion { .. }) => "`wash update` gets a newer wash",
+            Self::Lock(LockError::NewerVersion { .. }) => {
+                "use the program that wrote it, or restore the file from version control"
+            }
             Self::Lock(LockError::Malformed { .. }) => {
                 "restore the file from version control, or remove it: `wash wit fetch` writes a new one"
             }
@@ -77,6 +79,7 @@ impl SourceError {
                 let more = if available.len() > versions.len() { ", …" } else { "" };
                 Some(format!("there is {}{more}", versions.join(", ")))
             }
+            Self::Unauthorized { login: Some(origin), .. } => Some(format!("change {origin}: it was refused")),
             Self::Unauthorized { registry, .. } => Some(format!("log in: `wash oci login {registry}`")),
             Self::Unreachable { .. } => {
                 Some("`wash wit fetch --offline` uses what is on this machine already".to_owned())

@@ -134,6 +134,17 @@ impl Lock {
         self.packages.iter().find(|locked| &locked.name == name && locked.requirement == requirement)
     }
 
+    /// Whether both lock the same. Paths of this machine are not locked, whether they are mentioned or not: wkg mentions
+    /// them nowhere, and would otherwise take turns with us in rewriting the file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.packages == other.packages && self.locked_sources().eq(other.locked_sources())
+    }
+
+    /// The sources that are held to something.
+    pub(crate) fn locked_sources(&self) -> impl Iterator<Item = &LockedSource> {
+        self.sources.iter().filter(|locked| locked.source != PATH_SOURCE || locked.digest.is_some())
+    }
+
     /// Puts the entries in the order of the file.
     pub(crate) fn sort(&mut self) {
         self.packages.sort();
@@ -341,6 +352,23 @@ digest = "{digest}"
             }],
         };
         assert_eq!(parse(&lock.to_text().unwrap()).unwrap(), lock);
+    }
+
+    #[test]
+    fn paths_of_this_machine_make_no_difference() {
+        let source = |source: &str| LockedSource {
+            package: "a:b@1.0.0".to_owned(),
+            source: source.to_owned(),
+            revision: None,
+            digest: None,
+        };
+        let lock = |sources: &[&str]| Lock {
+            packages: vec![locked("wasi:io", "0.2.1", "wasi.dev")],
+            sources: sources.iter().map(|text| source(text)).collect(),
+        };
+        assert!(lock(&[PATH_SOURCE]).is_same(&lock(&[])) && lock(&[]).is_same(&lock(&[PATH_SOURCE])));
+        assert!(!lock(&["git+https://example.org/a"]).is_same(&lock(&[])));
+        assert!(!lock(&[]).is_same(&Lock::default()));
     }
 
     #[test]

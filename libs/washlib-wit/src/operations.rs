@@ -58,30 +58,29 @@ pub fn items(content: &Content) -> Vec<Item> {
 /// What differs between two locks, one line for each package.
 pub fn lock_changes(old: &Lock, new: &Lock) -> Vec<String> {
     let mut changes = Vec::new();
-    for locked in &new.packages {
-        let same_name = old.packages.iter().filter(|other| other.name == locked.name);
-        if old.packages.contains(locked) {
-            continue;
-        }
-        let was = same_name.filter(|other| !new.packages.contains(other)).map(|other| &other.version).next();
+    let mut gone: Vec<_> = old.packages.iter().filter(|locked| !new.packages.contains(locked)).collect();
+    for locked in new.packages.iter().filter(|locked| !old.packages.contains(locked)) {
+        let was = |same_version: bool| {
+            let fits = |version: &Version| !same_version || *version == locked.version;
+            gone.iter().position(|other| other.name == locked.name && fits(&other.version))
+        };
+        let was = was(true).or_else(|| was(false)).map(|place| &gone.remove(place).version);
         changes.push(match was {
             Some(was) if *was != locked.version => format!("{} {was} -> {}", locked.name, locked.version),
             Some(_) => format!("{} {} with another content or registry", locked.name, locked.version),
             None => format!("{} {} is new", locked.name, locked.version),
         });
     }
-    for locked in &old.packages {
-        if !new.packages.iter().any(|other| other.name == locked.name) {
-            changes.push(format!("{} {} is no longer used", locked.name, locked.version));
-        }
+    for locked in gone {
+        changes.push(format!("{} {} is no longer used", locked.name, locked.version));
     }
-    for locked in &new.sources {
+    for locked in new.locked_sources() {
         if !old.sources.contains(locked) {
             changes.push(format!("{} from {}", locked.package, locked.source));
         }
     }
-    for locked in &old.sources {
-        if !new.sources.iter().any(|other| other.package == locked.package) {
+    for locked in old.locked_sources() {
+        if !new.locked_sources().any(|other| other.package == locked.package) {
             changes.push(format!("{} from {} is no longer used", locked.package, locked.source));
         }
     }
@@ -247,6 +246,31 @@ mod tests {
         assert!(matches!(&err, EditError::StillUsed { places, .. } if *places == ["a.wit:2"]), "{err:?}");
         let err = used.remove(&"wasi:io".parse().unwrap()).unwrap_err();
         assert!(matches!(&err, EditError::NotFound { known, .. } if *known == ["wasi:http"]), "{err:?}");
+    }
+
+    #[test]
+    fn every_change_of_a_lock_has_a_line() {
+        let locked = |version: &str, content: &str| crate::LockedPackage {
+            name: "wasi:io".parse().unwrap(),
+            registry: None,
+            version: version.parse().unwrap(),
+            requirement: format!("={version}"),
+            digest: crate::Digest::of(content.as_bytes()),
+        };
+        let lock = |versions: &[(&str, &str)]| Lock {
+            packages: versions.iter().map(|(version, content)| locked(version, content)).collect(),
+            sources: Vec::new(),
+        };
+        let both = lock(&[("0.2.0", "a"), ("0.2.3", "b")]);
+        for (new, expected) in [
+            (lock(&[("0.2.3", "b")]), "wasi:io 0.2.0 is no longer used"),
+            (lock(&[("0.2.0", "a"), ("0.2.3", "c")]), "wasi:io 0.2.3 with another content or registry"),
+            (lock(&[("0.2.0", "a"), ("0.2.4", "b")]), "wasi:io 0.2.3 -> 0.2.4"),
+            (lock(&[("0.2.0", "a"), ("0.2.3", "b"), ("0.3.0", "d")]), "wasi:io 0.3.0 is new"),
+        ] {
+            assert_eq!(lock_changes(&both, &new), [expected]);
+        }
+        assert_eq!(lock_changes(&both, &both), Vec::<String>::new());
     }
 
     #[test]

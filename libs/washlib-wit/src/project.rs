@@ -108,7 +108,7 @@ impl WitProject {
         }
         let mut files = Vec::new();
         for path in wit_files(&self.wit_dir).map_err(ProjectError::Read)? {
-            let text = fs::read_to_string(&path).map_err(ProjectError::Read)?;
+            let text = crate::read::text(&path).map_err(ProjectError::Read)?;
             files.push(SourceFile { shown: self.shown(&path), path, original: text.clone(), text });
         }
         if files.is_empty() {

@@ -8,18 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{Resolve, UnresolvedPackageGroup};
 
-use crate::cache::RenderedPackage;
+use crate::cache::{Rendered, RenderedPackage};
 use crate::compatibility::contradiction;
 use crate::deps_dir::{DepsDir, Entry, EntryContent, Owners};
 use crate::project::{WitSources, own_packages, parse};
 use crate::resolve::{Origin, Resolution};
-use crate::source::{Content, TextFile, Wanted};
-use crate::sync::Context;
+use crate::source::{Content, SourceError, TextFile, Wanted};
+use crate::sync::{Comparison, Context};
 use crate::sync_error::SyncError;
 use crate::{Digest, PackageId, unify};
 
 /// Changes whenever the same packages give other texts.
-const RENDERER: &str = "3, wit-component 0.254";
+const RENDERER: &str = "4, wit-component 0.254";
 
 impl RenderedPackage {
     /// Whether a text says the same: its interfaces and worlds may stand in another order, as wkg may leave them.
@@ -49,8 +49,15 @@ fn blocks(text: &str) -> (&str, Vec<&str>) {
     (head, blocks)
 }
 
-/// The texts of `wit/deps`, without what is there by hand. `None` when what is there must do: the packages are in place
-/// by name and version, but their content is not on this machine to compare with.
+/// The texts of `wit/deps`, without what is there by hand; or that what is there must do.
+pub(crate) enum Rendering {
+    /// The texts.
+    Texts(Rendered),
+    /// The packages are in place by name and version, but the content of these is not on this machine to compare with.
+    Unknown(Vec<PackageId>),
+}
+
+/// Renders the packages, as far as that takes no more than `comparison` allows.
 ///
 /// # Errors
 ///
@@ -62,7 +69,8 @@ pub(crate) fn render(
     resolution: &mut Resolution,
     deps: &DepsDir,
     owners: &Owners<'_>,
-) -> Result<Option<Vec<RenderedPackage>>, SyncError> {
+    comparison: Comparison,
+) -> Result<Rendering, SyncError> {
     let vendored = deps.vendored(owners);
     let key = key(&group, resolution, &vendored);
     let valid_key = Digest::of_parts(
@@ -73,29 +81,49 @@ pub(crate) fn render(
     if let Some(cached) = cached {
         if !context.cache.is_valid(&valid_key) {
             let texts = Parts { texts: &[], vendored: &vendored, wit_dir: context };
-            texts.validate(&cached, group)?;
+            texts.validate(&cached.texts, group)?;
             context.cache.put_valid(&valid_key);
         }
-        return Ok(Some(cached));
+        return Ok(Rendering::Texts(cached));
     }
     load_cached(context, resolution);
     load_from_deps(context, resolution, deps);
-    let is_complete = |resolution: &Resolution| missing(resolution).next().is_none();
-    if !is_complete(resolution) {
-        if resolution.packages.keys().all(|package| deps.defines(package)) {
-            let everything: Vec<&Entry> = deps.entries.iter().collect();
-            let parts = Parts { texts: &[], vendored: &everything, wit_dir: context };
-            if parts.validate(&[], group.clone()).is_ok() {
-                return Ok(None);
-            }
+    if missing(resolution).next().is_some() {
+        let unknown = |resolution: &Resolution| in_place(context, &group, resolution, deps);
+        if comparison == Comparison::Cached
+            && let Some(packages) = unknown(resolution)
+        {
+            return Ok(Rendering::Unknown(packages));
         }
-        fetch_missing(context, resolution)?;
+        match fetch_missing(context, resolution) {
+            Ok(()) => {}
+            Err(err @ SyncError::Source(SourceError::Offline { .. })) => {
+                return unknown(resolution).map(Rendering::Unknown).ok_or(err);
+            }
+            Err(err) => return Err(err),
+        }
     }
     context.check_interrupt()?;
     let rendered = render_all(context, group, resolution, &vendored)?;
     context.cache.put_rendering(&key, &rendered);
     context.cache.put_valid(&valid_key);
-    Ok(Some(rendered))
+    Ok(Rendering::Texts(rendered))
+}
+
+/// The packages whose content is unknown, if every package is in place by name and version, and valid there.
+fn in_place(
+    context: &Context<'_>,
+    group: &UnresolvedPackageGroup,
+    resolution: &Resolution,
+    deps: &DepsDir,
+) -> Option<Vec<PackageId>> {
+    if !resolution.packages.keys().all(|package| deps.defines(package)) {
+        return None;
+    }
+    let everything: Vec<&Entry> = deps.entries.iter().collect();
+    let parts = Parts { texts: &[], vendored: &everything, wit_dir: context };
+    parts.validate(&[], group.clone()).ok()?;
+    Some(missing(resolution).map(|(package, _)| package.clone()).collect())
 }
 
 /// All that the texts depend on.
@@ -103,7 +131,9 @@ fn key(group: &UnresolvedPackageGroup, resolution: &Resolution, vendored: &[&Ent
     let mut parts = vec![RENDERER.to_owned()];
     for (package, resolved) in &resolution.packages {
         let origin = match &resolved.origin {
-            Origin::Registry { version, digest, .. } => format!("release {version} {digest}"),
+            Origin::Registry { version, digest, .. } | Origin::Folder { version, digest, .. } => {
+                format!("release {version} {digest}")
+            }
             Origin::Location { digest, .. } => format!("location {digest}"),
             Origin::Vendored { entry } => format!("vendored {entry}"),
         };
@@ -141,7 +171,7 @@ fn load_from_deps(context: &Context<'_>, resolution: &mut Resolution, deps: &Dep
     }
     for entry in &deps.entries {
         let EntryContent::Binary(path) = &entry.content else { continue };
-        let Ok(bytes) = std::fs::read(path) else { continue };
+        let Ok(bytes) = crate::read::package(path) else { continue };
         let found = Digest::of(&bytes);
         let is_this = |resolved: &&mut crate::Resolved| {
             resolved.content.is_none()
@@ -171,8 +201,15 @@ fn fetch_missing(context: &Context<'_>, resolution: &mut Resolution) -> Result<(
         }
     }
     let answers = context.source.fetch(&wanted);
+    let mut first_error = None;
     for (package, answer) in packages.into_iter().zip(answers) {
-        let fetched = answer?;
+        let fetched = match answer {
+            Ok(fetched) => fetched,
+            Err(err) => {
+                first_error.get_or_insert(err);
+                continue;
+            }
+        };
         let Some(resolved) = resolution.packages.get_mut(&package) else { continue };
         let Origin::Registry { registry, version, digest, .. } = &resolved.origin else { continue };
         let from = fetched.registry.clone().or_else(|| registry.clone()).unwrap_or_default();
@@ -181,8 +218,8 @@ fn fetch_missing(context: &Context<'_>, resolution: &mut Resolution) -> Result<(
         if found != *digest {
             return Err(SyncError::LockMismatch {
                 package: expected.to_string(),
-                registry: from,
                 locked: *digest,
+                holder: format!("`{from}` gave"),
                 found,
             });
         }
@@ -191,7 +228,7 @@ fn fetch_missing(context: &Context<'_>, resolution: &mut Resolution) -> Result<(
         context.cache.put_release(&from, &package.name, version, digest);
         resolved.content = Some(fetched.content);
     }
-    Ok(())
+    first_error.map_or(Ok(()), |err| Err(err.into()))
 }
 
 /// Checks that content is the package that was asked for, under the name by which the sources know it or in the release
@@ -243,7 +280,7 @@ fn render_all(
     group: UnresolvedPackageGroup,
     resolution: &Resolution,
     vendored: &[&Entry],
-) -> Result<Vec<RenderedPackage>, SyncError> {
+) -> Result<Rendered, SyncError> {
     let mut texts: Vec<(&PackageId, &[TextFile])> = Vec::new();
     let mut binaries = Vec::new();
     for (package, resolved) in &resolution.packages {
@@ -271,25 +308,23 @@ fn render_all(
     named.extend(taken);
     named.extend(vendored.iter().flat_map(|entry| entry.references.iter().cloned()));
     let parts = Parts { texts: &texts, vendored, wit_dir: context };
-    // Exactly as written where unifying is impossible.
-    let unified = unify::unify(&printed, &named);
-    let (mut rendered, resolve) = match unified {
-        Some(unified) => match parts.validate(&unified, group.clone()) {
-            Ok(resolve) => (unified, resolve),
-            Err(_) => {
-                let resolve = parts.validate(&printed, group)?;
-                (printed, resolve)
-            }
-        },
-        None => {
-            let resolve = parts.validate(&printed, group)?;
-            (printed, resolve)
-        }
-    };
     let is_text = |package: &PackageId| texts.iter().any(|(text, _)| *text == package);
-    rendered.extend(print(&resolve, is_text)?);
-    rendered.sort_by(|a, b| a.package.cmp(&b.package));
-    Ok(rendered)
+    let whole = |mut rendered: Vec<RenderedPackage>, resolve: &Resolve| -> Result<Vec<RenderedPackage>, SyncError> {
+        rendered.extend(print(resolve, is_text)?);
+        rendered.sort_by(|a, b| a.package.cmp(&b.package));
+        Ok(rendered)
+    };
+    let unified = unify::unify(&printed, &named);
+    let unified = unified.and_then(|unified| Some((parts.validate(&unified, group.clone()).ok()?, unified)));
+    let as_published = parts.validate(&printed, group);
+    match (unified, as_published) {
+        (Some((resolve, unified)), as_published) => {
+            let published = as_published.ok().map(|resolve| whole(printed, &resolve)).transpose()?;
+            Ok(Rendered { texts: whole(unified, &resolve)?, published: published.unwrap_or_default() })
+        }
+        // Exactly as written where unifying is impossible.
+        (None, as_published) => Ok(Rendered { texts: whole(printed, &as_published?)?, published: Vec::new() }),
+    }
 }
 
 /// All packages and what they have inside, in one.

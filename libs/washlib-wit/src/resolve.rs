@@ -4,6 +4,7 @@
 //! Versions are those that the sources write: one that is missing in a registry is an error, never another version.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use semver::{Version, VersionReq};
 
@@ -16,7 +17,7 @@ use crate::references::scan;
 use crate::source::{Content, Fetched, SourceError, Wanted};
 use crate::sync::Context;
 use crate::sync_error::SyncError;
-use crate::tree::read_path;
+use crate::tree::{local_release, read_path};
 use crate::{Digest, PackageId, PackageName};
 
 /// Where every package comes from.
@@ -52,6 +53,19 @@ pub enum Origin {
         /// The digest of its content.
         digest: Digest,
     },
+    /// A release in a folder of this machine, named by `wit.sources`, that has the layout of a registry.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The registry that the lock names: where the release was copied from.
+        registry: Option<String>,
+        /// What was asked for.
+        requirement: String,
+        /// The release.
+        version: Version,
+        /// The digest of its content.
+        digest: Digest,
+    },
     /// A place that `wit.sources` names.
     Location {
         /// The place.
@@ -74,7 +88,8 @@ impl Resolution {
         let mut lock = Lock::default();
         for (package, resolved) in &self.packages {
             match &resolved.origin {
-                Origin::Registry { registry, requirement, version, digest } => lock.packages.push(LockedPackage {
+                Origin::Registry { registry, requirement, version, digest }
+                | Origin::Folder { registry, requirement, version, digest, .. } => lock.packages.push(LockedPackage {
                     name: package.name.clone(),
                     registry: registry.clone(),
                     version: version.clone(),
@@ -234,6 +249,9 @@ impl<'a> Resolver<'a> {
 
     fn find_location(&mut self, package: &PackageId, location: Location) -> Result<Option<Wanted>, SyncError> {
         if let Some(path) = location.path() {
+            if self.find_in_folder(package, path)? {
+                return Ok(None);
+            }
             let content = read_path(path, package)?;
             let digest = content_digest(&content);
             self.open_references(&content);
@@ -258,13 +276,39 @@ impl<'a> Resolver<'a> {
         Ok(Some(Wanted::Location { package: package.clone(), location, revision }))
     }
 
+    /// Takes a release from a folder in the layout of a registry, if it is there. It is held to the lock as a registry is,
+    /// so that a copy of the locked releases can take the registry's place.
+    fn find_in_folder(&mut self, package: &PackageId, path: &Path) -> Result<bool, SyncError> {
+        let requirement = self.requirement(package);
+        let locked = self.lock.find(&package.name, &requirement);
+        let held = locked.filter(|_| !self.forget.contains(&package.name));
+        let Some(version) = held.map(|locked| &locked.version).or(package.version.as_ref()) else { return Ok(false) };
+        let Some(bytes) = local_release(path, &package.name, version)? else { return Ok(false) };
+        let content = Content::Binary(bytes);
+        let digest = content_digest(&content);
+        let release = package.name.at(Some(version.clone()));
+        let holder = format!("`{}` has", path.display());
+        match held {
+            Some(LockedPackage { digest: locked, .. }) if *locked != digest => {
+                let package = release.to_string();
+                return Err(SyncError::LockMismatch { package, locked: *locked, holder, found: digest });
+            }
+            Some(_) => {}
+            None => crate::render::check_package(&content, package, &release, &format!("`{}`", path.display()))?,
+        }
+        let registry = locked.and_then(|locked| locked.registry.clone());
+        let (path, version) = (path.to_owned(), version.clone());
+        self.insert(package, Origin::Folder { path, registry, requirement, version, digest }, Some(content));
+        Ok(true)
+    }
+
     /// A lock that contradicts what the registry is known to have is wrong, or the registry has been changed.
     fn check_known_release(&self, locked: &LockedPackage) -> Result<(), SyncError> {
         let Some(registry) = &locked.registry else { return Ok(()) };
         match self.context.cache.release(registry, &locked.name, &locked.version) {
             Some(found) if found != locked.digest => Err(SyncError::LockMismatch {
                 package: format!("{}@{}", locked.name, locked.version),
-                registry: registry.clone(),
+                holder: format!("the cache, which has it from `{registry}`, has"),
                 locked: locked.digest,
                 found,
             }),
@@ -355,7 +399,8 @@ impl<'a> Resolver<'a> {
         let is_same = |locked: &&LockedSource| locked.package == name && locked.source == source;
         match self.lock.sources.iter().find(is_same) {
             Some(LockedSource { digest: Some(locked), .. }) if *locked != found => {
-                Err(SyncError::LockMismatch { package: name, registry: source, locked: *locked, found })
+                let holder = format!("`{source}` gave");
+                Err(SyncError::LockMismatch { package: name, locked: *locked, holder, found })
             }
             _ => Ok(()),
         }

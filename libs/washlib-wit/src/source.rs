@@ -93,6 +93,8 @@ pub struct Published {
     pub registry: String,
     /// The versions, in no order.
     pub versions: Vec<Version>,
+    /// Whether the registry was not asked: these are the versions that were fetched from it before.
+    pub is_from_cache: bool,
 }
 
 /// A package to publish.
@@ -164,6 +166,9 @@ pub enum SourceError {
         registry: String,
         /// What was asked for.
         what: String,
+        /// Where the credentials are configured that were shown to it; nothing where there were none, or where they are
+        /// kept for all tools.
+        login: Option<String>,
         /// What the registry said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },

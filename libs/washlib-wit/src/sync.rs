@@ -3,18 +3,21 @@
 //! First everything is decided and fetched (a [`Plan`], which changes nothing), then it is written at once. What the
 //! lock confirms and the disk or the cache holds is asked of nobody.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cache::RenderedPackage;
-use crate::deps_dir::{DepsDir, Owners};
+use crate::cache::{Rendered, RenderedPackage};
+use crate::deps_dir::{DepsDir, Entry, NO_RELEASES, Owners};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 use crate::project::{WitProject, WitSources, own_packages};
+use crate::render::Rendering;
 use crate::resolve::{Origin, Resolution, Resolver, overrides};
 use crate::source::Content;
 use crate::sync_error::SyncError;
 use crate::write::Change;
-use crate::{Cache, PackageId, PackageName, PackageSource, SourceError, SourceOverride, render};
+use crate::{Cache, PackageId, PackageName, PackageSource, SourceError, SourceOverride, render, unlocked};
 
 /// What a synchronisation works with.
 #[derive(Clone, Copy)]
@@ -59,8 +62,28 @@ pub enum Existing {
     /// All of it: what the lock does not own was put there by hand.
     #[default]
     Keep,
-    /// Only what no fetch can have left.
+    /// Only what the lock does not own.
     Discard,
+}
+
+/// What is done where `wit/deps` has a package by name and version, but its content is not on this machine to compare with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Comparison {
+    /// What is there must do, so that nothing needs the network.
+    #[default]
+    Cached,
+    /// The content is fetched; where nobody may be asked, what is there must do.
+    Fetched,
+}
+
+/// What is done about packages in `wit/deps` when there is no lock.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Unlocked {
+    /// They are used as they are, and nobody is asked.
+    #[default]
+    Keep,
+    /// Those that are exactly what a registry published are locked again.
+    Lock,
 }
 
 /// How a plan is made.
@@ -70,6 +93,10 @@ pub struct PlanOptions {
     pub lock: LockPolicy,
     /// What counts of `wit/deps` as it is.
     pub existing: Existing,
+    /// What is done when there is no lock.
+    pub unlocked: Unlocked,
+    /// What is done for a comparison with `wit/deps`.
+    pub comparison: Comparison,
     /// Packages for which neither the lock nor what was fetched before counts.
     pub forget: Vec<PackageName>,
 }
@@ -87,10 +114,12 @@ pub struct Plan {
     pub old_lock: Lock,
     /// The lock as it shall be.
     pub new_lock: Lock,
+    /// Whether the lock's file is to be written.
+    pub(crate) writes_lock: bool,
     /// What changes in `wit/deps`.
     pub changes: Vec<Change>,
-    /// Whether what is in `wit/deps` could be compared with what was fetched once. Without the cache it cannot.
-    pub is_verified: bool,
+    /// Packages of `wit/deps` whose content is not on this machine. With any of them, nothing was compared.
+    pub not_compared: Vec<PackageId>,
     /// Every package of `wit/deps` as it shall be, with what it refers to.
     pub packages: Vec<PlannedPackage>,
     /// Names of the entries of `wit/deps` that are not ours to change.
@@ -109,9 +138,14 @@ pub struct PlannedPackage {
 }
 
 impl Plan {
-    /// Whether sources, lock and `wit/deps` agree already.
+    /// Whether what is in `wit/deps` could be compared with what was published.
+    pub fn is_verified(&self) -> bool {
+        self.not_compared.is_empty()
+    }
+
+    /// Whether sources, lock and `wit/deps` agree already, as far as that is known.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.old_lock == self.new_lock && self.sources.changed().next().is_none()
+        self.changes.is_empty() && !self.writes_lock && self.sources.changed().next().is_none()
     }
 
     /// The sources that change, relative to the project.
@@ -131,27 +165,51 @@ impl Plan {
 ///
 /// When the project is invalid, a package cannot be had, or the lock would have to change although it must not.
 pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -> Result<Plan, SyncError> {
+    if options.unlocked == Unlocked::Lock && unlocked::is_unlocked(context) {
+        return unlocked::plan(context, &sources, options);
+    }
+    plan_with(context, sources, options, &NO_RELEASES)
+}
+
+/// The same, taking the entries of `wit/deps` in `releases` for what fetches left.
+pub(crate) fn plan_with(
+    context: &Context<'_>,
+    sources: WitSources,
+    options: &PlanOptions,
+    releases: &BTreeSet<OsString>,
+) -> Result<Plan, SyncError> {
     let project = context.project;
     let manifest = read_manifest(project)?;
     let old_lock = Lock::read(&project.lock_path()).map_err(crate::ProjectError::from)?;
     let group = sources.parse()?;
     let deps = DepsDir::read(&project.deps_dir(), |path| project.shown(path))?;
-    let (deps, discarded) = split(deps, options.existing);
-
     let overrides = overrides(context, &manifest);
-    let owners = Owners { lock: &old_lock, overrides: &overrides };
+    let owners = Owners { lock: &old_lock, overrides: &overrides, releases };
+    let (deps, discarded) = split(deps, options.existing, &owners);
     let own = own_packages(&group);
     let foreign = crate::project::foreign_packages(&group);
     let resolver = Resolver::new(context, &manifest, &old_lock, &deps, &owners, &own, &options.forget);
     let mut resolution = resolver.resolve(foreign)?;
     let new_lock = resolution.lock();
-    if options.lock == LockPolicy::Keep && new_lock != old_lock {
+    let is_locked = new_lock.is_same(&old_lock);
+    if options.lock == LockPolicy::Keep && !is_locked {
         return Err(SyncError::LockWouldChange { changes: crate::lock_changes(&old_lock, &new_lock) });
     }
-    let rendered = render::render(context, &sources, group, &mut resolution, &deps, &owners)?;
+    // Paths of this machine alone are worth a lock, but no change of one.
+    let is_first = options.lock == LockPolicy::Update && new_lock != old_lock && !project.lock_path().exists();
+    let rendering = render::render(context, &sources, group, &mut resolution, &deps, &owners, options.comparison)?;
     let mut changes = Vec::new();
     let mut packages = Vec::new();
     let vendored: Vec<_> = deps.vendored(&owners).into_iter().cloned().collect();
+    let (rendered, not_compared) = match rendering {
+        Rendering::Texts(texts) => (Some(texts), Vec::new()),
+        Rendering::Unknown(packages) => (None, packages),
+    };
+    let rendered = rendered.map(|Rendered { texts, published }| {
+        // What wkg leaves is as good: it has every version that packages were published against.
+        let is_as_published = !published.is_empty() && differences(&published, &deps, &owners).is_empty();
+        if is_as_published { published } else { texts }
+    });
     if let Some(expected) = &rendered {
         changes = differences(expected, &deps, &owners);
         packages = expected.iter().filter_map(planned).collect();
@@ -168,8 +226,9 @@ pub fn plan(context: &Context<'_>, sources: WitSources, options: &PlanOptions) -
         own,
         resolution,
         new_lock,
+        writes_lock: !is_locked || is_first,
         changes,
-        is_verified: rendered.is_some(),
+        not_compared,
         packages,
         vendored: vendored.iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect(),
         old_lock,
@@ -195,7 +254,7 @@ pub fn find(context: &Context<'_>, package: &PackageId) -> Result<Content, SyncE
     let lock = Lock::read(&project.lock_path()).map_err(crate::ProjectError::from)?;
     let deps = DepsDir::read(&project.deps_dir(), |path| project.shown(path))?;
     let overrides = overrides(context, &manifest);
-    let owners = Owners { lock: &lock, overrides: &overrides };
+    let owners = Owners { lock: &lock, overrides: &overrides, releases: &NO_RELEASES };
     let resolver = Resolver::new(context, &manifest, &lock, &deps, &owners, &[], &[]);
     let mut resolution = resolver.find_one(package)?;
     render::load_contents(context, &mut resolution)?;
@@ -203,56 +262,18 @@ pub fn find(context: &Context<'_>, package: &PackageId) -> Result<Content, SyncE
     let resolved = resolution.packages.remove(package).ok_or_else(missing)?;
     if let Origin::Vendored { entry } = &resolved.origin {
         let entry = deps.entries.iter().find(|other| other.name.to_string_lossy() == *entry);
-        return entry.and_then(crate::deps_dir::Entry::content).ok_or_else(|| missing().into());
+        return entry.and_then(Entry::content).ok_or_else(|| missing().into());
     }
     resolved.content.ok_or_else(|| missing().into())
 }
 
-/// What a cleaning removed, and what it left.
-#[derive(Clone, Debug, Default)]
-pub struct Cleaned {
-    /// Entries of `wit/deps` that are gone.
-    pub removed: Vec<String>,
-    /// Entries that were put there by hand.
-    pub kept: Vec<String>,
-}
-
-/// Removes what fetches left in `wit/deps`, and the folder itself when nothing else is in it.
-///
-/// # Errors
-///
-/// When a file cannot be removed.
-pub fn clean(context: &Context<'_>) -> Result<Cleaned, SyncError> {
-    let project = context.project;
-    let deps_dir = project.deps_dir();
-    let deps = DepsDir::read(&deps_dir, |path| project.shown(path))?;
-    let mut cleaned = Cleaned::default();
-    for entry in deps.entries {
-        let name = entry.name.to_string_lossy().into_owned();
-        if !entry.is_generated {
-            cleaned.kept.push(name);
-            continue;
-        }
-        context.check_interrupt()?;
-        let path = deps_dir.join(&entry.name);
-        let failed = |source| SyncError::Write { path: path.clone(), source };
-        let is_folder = std::fs::symlink_metadata(&path).map_err(failed)?.is_dir();
-        if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }.map_err(failed)?;
-        cleaned.removed.push(name);
-    }
-    if cleaned.kept.is_empty() && !deps_dir.is_symlink() {
-        // Missing, or not empty after all: neither matters.
-        let _ = std::fs::remove_dir(&deps_dir);
-    }
-    Ok(cleaned)
-}
-
 /// What counts, and what does not.
-fn split(deps: DepsDir, existing: Existing) -> (DepsDir, Vec<crate::deps_dir::Entry>) {
+fn split(deps: DepsDir, existing: Existing, owners: &Owners<'_>) -> (DepsDir, Vec<Entry>) {
     match existing {
         Existing::Keep => (deps, Vec::new()),
         Existing::Discard => {
-            let (discarded, kept) = deps.entries.into_iter().partition(|entry| entry.is_generated);
+            let owned = deps.owned(owners);
+            let (discarded, kept) = deps.entries.into_iter().partition(|entry| owned.contains(&entry.name));
             (DepsDir { entries: kept }, discarded)
         }
     }
@@ -299,7 +320,7 @@ fn planned(package: &RenderedPackage) -> Option<PlannedPackage> {
     Some(PlannedPackage { package: package.package.parse().ok()?, references, is_vendored: false })
 }
 
-fn planned_vendored(entry: &crate::deps_dir::Entry) -> Vec<PlannedPackage> {
+fn planned_vendored(entry: &Entry) -> Vec<PlannedPackage> {
     let of = |package: &PackageId| PlannedPackage {
         package: package.clone(),
         references: entry.references.clone(),

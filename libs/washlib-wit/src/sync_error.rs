@@ -43,15 +43,15 @@ pub enum SyncError {
         /// What is wrong with the content.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The lock names another content than the registry gave.
-    #[error("the lock says that `{package}` has the digest {locked}, but `{registry}` gave {found}")]
+    /// The lock names another content than there is.
+    #[error("the lock says that `{package}` has the digest {locked}, but {holder} {found}")]
     LockMismatch {
         /// The package with its version.
         package: String,
-        /// The registry.
-        registry: String,
         /// The digest in the lock.
         locked: Digest,
+        /// Who has another content, with a verb, such as "`registry.example` gave".
+        holder: String,
         /// The digest of what there is.
         found: Digest,
     },

@@ -86,8 +86,7 @@ pub fn select_package(files: Vec<TextFile>, package: &PackageId) -> Result<Vec<T
     best.map(|(_, files)| files).ok_or_else(|| TreeError::NoSuchPackage { package: package.to_string(), found })
 }
 
-/// The package at a path on this machine: in a folder with .wit files anywhere in it, a .wit file, a binary file, or the
-/// folder of a local registry.
+/// The package at a path on this machine: in a folder with .wit files anywhere in it, a .wit file, or a binary file.
 pub(crate) fn read_path(path: &Path, package: &PackageId) -> Result<Content, SourceError> {
     let located = |err: TreeError| SourceError::Location {
         package: package.to_string(),
@@ -97,7 +96,7 @@ pub(crate) fn read_path(path: &Path, package: &PackageId) -> Result<Content, Sou
     let read = |source: io::Error| SourceError::Read { path: path.to_owned(), source };
     let Ok(metadata) = fs::metadata(path) else { return Err(located(TreeError::Nothing { path: path.to_owned() })) };
     if !metadata.is_dir() {
-        let bytes = fs::read(path).map_err(read)?;
+        let bytes = crate::read::package(path).map_err(read)?;
         if bytes.starts_with(b"\0asm") {
             return Ok(Content::Binary(bytes));
         }
@@ -106,22 +105,22 @@ pub(crate) fn read_path(path: &Path, package: &PackageId) -> Result<Content, Sou
         let files = select_package(vec![TextFile { path: name, text }], package).map_err(located)?;
         return Ok(Content::Text(files));
     }
-    if let Some(bytes) = local_release(path, &package.name, package.version.as_ref()).map_err(read)? {
-        return Ok(Content::Binary(bytes));
-    }
     let mut files = Vec::new();
     collect(path, "", 0, &mut Budget { files: 0, bytes: 0 }, &mut files).map_err(read)?.map_err(located)?;
     Ok(Content::Text(select_package(files, package).map_err(located)?))
 }
 
 /// A release in wasm-pkg's layout of a local registry: `<namespace>/<name>/<version>.wasm`.
-fn local_release(root: &Path, name: &PackageName, version: Option<&semver::Version>) -> io::Result<Option<Vec<u8>>> {
-    let Some(version) = version else { return Ok(None) };
+pub(crate) fn local_release(
+    root: &Path,
+    name: &PackageName,
+    version: &semver::Version,
+) -> Result<Option<Vec<u8>>, SourceError> {
     let path = root.join(name.namespace()).join(name.name()).join(format!("{version}.wasm"));
-    match fs::read(path) {
+    match crate::read::package(&path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(err) => Err(err),
+        Err(source) => Err(SourceError::Read { path, source }),
     }
 }
 
@@ -156,8 +155,7 @@ fn collect(
             if budget.files > MAX_FILES || budget.bytes > MAX_BYTES {
                 return Ok(Err(TreeError::TooMuch));
             }
-            let text = fs::read(entry.path())?;
-            files.push(TextFile { path, text: String::from_utf8_lossy(&text).into_owned() });
+            files.push(TextFile { path, text: crate::read::lossy_text(&entry.path())? });
         }
     }
     Ok(Ok(()))
@@ -214,7 +212,11 @@ mod tests {
         assert!(matches!(read("project/wit"), Ok(Content::Text(files)) if files[0].path == "a.wit"));
         assert!(matches!(read("single.wit"), Ok(Content::Text(_))));
         assert!(matches!(read("binary"), Ok(Content::Binary(_))));
-        assert!(matches!(read("registry"), Ok(Content::Binary(_))));
+        let release = |path: &str| {
+            local_release(&folder.path().join(path), &package.name, package.version.as_ref().unwrap()).unwrap()
+        };
+        assert!(release("registry").is_some());
+        assert!(release("project").is_none() && release("single.wit").is_none() && release("nothing").is_none());
         assert!(matches!(read("nothing"), Err(SourceError::Location { .. })));
     }
 }

@@ -21,8 +21,10 @@ pub fn vendor(context: &Context<'_>, plan: &Plan, folder: &Path) -> Result<Vec<S
     render::load_contents(context, &mut resolution)?;
     let mut written = Vec::new();
     for (package, resolved) in &resolution.packages {
-        let (Origin::Registry { version, digest, .. }, Some(Content::Binary(bytes))) =
-            (&resolved.origin, &resolved.content)
+        let (
+            Origin::Registry { version, digest, .. } | Origin::Folder { version, digest, .. },
+            Some(Content::Binary(bytes)),
+        ) = (&resolved.origin, &resolved.content)
         else {
             continue;
         };

@@ -14,6 +14,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempDir};
 
+use crate::lock::LOCK_FILE_NAME;
+use crate::project::WitProject;
 use crate::sync::{Context, Plan};
 use crate::sync_error::SyncError;
 
@@ -41,19 +43,23 @@ pub enum Change {
     },
 }
 
-/// Carries out a plan.
+/// Carries out a plan. One without changes still removes what killed processes left beside the files that they changed.
 ///
 /// # Errors
 ///
 /// When a file cannot be changed, or an interrupt came before the first change; then everything is as it was.
 pub fn apply(context: &Context<'_>, plan: &Plan) -> Result<(), SyncError> {
     let project = context.project;
+    remove_leftovers(project);
+    if plan.is_empty() {
+        return Ok(());
+    }
     // Everything that can fail for want of space or rights is done beside what it will replace.
     let mut replacements = Vec::new();
     for file in plan.sources.changed() {
         replacements.push(prepare(&file.path, &file.text)?);
     }
-    if plan.old_lock != plan.new_lock {
+    if plan.writes_lock {
         let text = plan.new_lock.to_text().map_err(SyncError::LockText)?;
         replacements.push(prepare(&project.lock_path(), &text)?);
     }
@@ -76,6 +82,20 @@ pub fn apply(context: &Context<'_>, plan: &Plan) -> Result<(), SyncError> {
                 return Err(err);
             }
         }
+    }
+    Ok(())
+}
+
+/// Makes changes to `wit/deps` alone.
+///
+/// # Errors
+///
+/// When a file cannot be changed, or an interrupt came before; then everything is as it was.
+pub(crate) fn replace_deps(context: &Context<'_>, changes: &[Change]) -> Result<(), SyncError> {
+    context.check_interrupt()?;
+    remove_leftovers(context.project);
+    if !changes.is_empty() {
+        NewDeps::build(&context.project.deps_dir(), changes)?.take_place()?;
     }
     Ok(())
 }
@@ -170,7 +190,6 @@ impl NewDeps {
         let exists = place.is_dir();
         let parent = place.parent().unwrap_or(Path::new("."));
         let mode = if exists { std::fs::metadata(&place).map_err(failed)?.permissions().mode() } else { 0o777 };
-        remove_leftovers(parent);
         let builder =
             tempfile::Builder::new().prefix(".deps-").permissions(Permissions::from_mode(mode)).tempdir_in(parent);
         let folder = builder.map_err(failed)?;
@@ -254,15 +273,39 @@ impl Exchanged {
     }
 }
 
-/// What a process left that was killed in the middle. No other works here now: whoever changes a project holds its guard.
-fn remove_leftovers(parent: &Path) {
-    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(".deps-"));
-        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            // It is in nobody's way if it stays.
+/// What processes left that were killed in the middle. No other works here now: whoever changes a project holds its
+/// guard. Whatever cannot be removed is in nobody's way.
+fn remove_leftovers(project: &WitProject) {
+    let deps = std::fs::canonicalize(project.deps_dir()).unwrap_or_else(|_| project.deps_dir());
+    for entry in entries(deps.parent().unwrap_or(project.wit_dir())) {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| name.starts_with(".deps-")) else { continue };
+        // Without an exchange in one step, this may be all that there is.
+        let is_only_copy = name.ends_with(".old") && !deps.exists();
+        if !is_only_copy && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
+    for entry in entries(project.root()).chain(entries(project.wit_dir())) {
+        let name = entry.file_name();
+        let is_ours = name.to_str().is_some_and(is_name_of_replacement);
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = std::fs::DirEntry> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten()
+}
+
+/// Whether [`prepare`] gives such a name to a file: a source's or the lock's with a dot before and six characters after it.
+fn is_name_of_replacement(name: &str) -> bool {
+    let parts = name.strip_prefix('.').and_then(|name| name.rsplit_once('-'));
+    parts.is_some_and(|(file, random)| {
+        let is_random = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_random && (file == LOCK_FILE_NAME || file.ends_with(".wit"))
+    })
 }
 
 fn write_package(folder: &Path, text: &str) -> io::Result<File> {
@@ -294,4 +337,19 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::copy(from, to)?;
     let modified = std::fs::metadata(from)?.modified()?;
     std::fs::File::options().append(true).open(to)?.set_modified(modified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_were_to_replace_others_are_recognised() {
+        for name in [".wkg.lock-a1B2c3", ".world.wit-ABCDEF"] {
+            assert!(is_name_of_replacement(name), "{name}");
+        }
+        for name in [".wkg.lock", "wkg.lock-a1B2c3", ".world.wit-draft", ".world.wit-a.b.cd", ".notes.md-a1B2c3"] {
+            assert!(!is_name_of_replacement(name), "{name}");
+        }
+    }
 }

@@ -49,9 +49,7 @@ pub(crate) fn run(session: &Session<'_>, args: &Add) -> Result<(), CommandError>
     let is_new = sources.add(&world, add_as, &path);
     let plan = session.plan(sources, PlanOptions::default())?;
     let sync = SyncData::of(session, &plan);
-    if !plan.is_empty() {
-        session.apply(&plan)?;
-    }
+    session.apply(&plan)?;
     let (done, keyword) = match add_as {
         AddAs::Import => ("Imported", "import"),
         AddAs::Export => ("Exported", "export"),

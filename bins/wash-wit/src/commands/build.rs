@@ -44,9 +44,7 @@ pub(crate) fn run(session: &Session<'_>, args: &Build) -> Result<(), CommandErro
 pub(crate) fn built_package(session: &Session<'_>) -> Result<BuiltPackage, CommandError> {
     let _guard = session.guard()?;
     let plan = session.plan(session.read_sources()?, PlanOptions::default())?;
-    if !plan.is_empty() {
-        session.apply(&plan)?;
-    }
+    session.apply(&plan)?;
     let manifest = Manifest::read(&session.project.manifest_path());
     let manifest = manifest.map_err(|err| command_error::project(err.into()))?;
     washlib_wit::build(&session.project, &manifest.metadata).map_err(command_error::build)

@@ -55,9 +55,9 @@ pub(crate) fn run(session: &Session<'_>, args: &Publish) -> Result<(), CommandEr
     };
     if !problems.is_empty() {
         let lines: Vec<String> = data.problems.iter().map(Problem::line).collect();
-        session.ui.hint("a version that breaks promises needs a number that says so, such as the next major version");
         let message = format!("{} is not compatible with what is published", built.package);
-        return Err(session.ui.answer_no(&lines.join("\n"), &message, data));
+        let hint = "a version that breaks promises needs a number that says so, such as the next major version";
+        return Err(session.answer_no(&lines.join("\n"), &message, hint, data));
     }
     if args.dry_run {
         session.ui.status("Checked", &format!("{} can be published to {registry}", built.package));
@@ -92,6 +92,10 @@ fn published(
     match session.sources.versions_in(&registry, name) {
         Ok(versions) => Ok((registry, versions)),
         Err(SourceError::NoSuchPackage { .. }) => Ok((registry, Vec::new())),
+        Err(SourceError::Offline { .. }) => {
+            let message = format!("`{registry}` must be asked which versions it has, and the network must not be used");
+            Err(CommandError::failure(message).hint("leave out `--offline` and `--frozen`"))
+        }
         Err(err) => Err(failed(err)),
     }
 }

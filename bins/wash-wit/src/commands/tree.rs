@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use washlib_cli::CommandError;
-use washlib_wit::{Graph, ItemPath, PackageId};
+use washlib_wit::{Comparison, Graph, ItemPath, PackageId, Unlocked};
 
 use crate::cli::Tree;
 use crate::command_error;
@@ -28,7 +28,7 @@ struct TreePackage {
 
 pub(crate) fn run(session: &Session<'_>, args: &Tree) -> Result<(), CommandError> {
     let wanted: Option<ItemPath> = args.invert.as_deref().map(str::parse).transpose().map_err(command_error::name)?;
-    let plan = session.plan_as_is()?;
+    let plan = session.plan_as_is(Comparison::Cached, Unlocked::Keep)?;
     let graph = Graph::of(&plan);
     let text = match &wanted {
         None => down(session, &graph, &plan.own_package()),

@@ -20,9 +20,7 @@ struct VendorData {
 pub(crate) fn run(session: &Session<'_>, args: &Vendor) -> Result<(), CommandError> {
     let _guard = session.guard()?;
     let plan = session.plan(session.read_sources()?, PlanOptions::default())?;
-    if !plan.is_empty() {
-        session.apply(&plan)?;
-    }
+    session.apply(&plan)?;
     let folder = session.project.root().join(&args.folder);
     let packages = washlib_wit::vendor(&session.context(), &plan, &folder).map_err(command_error::sync)?;
     session.ui.status("Vendored", &format!("{} packages in {}", packages.len(), args.folder.display()));

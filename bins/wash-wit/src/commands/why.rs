@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use washlib_cli::CommandError;
-use washlib_wit::{Graph, ItemPath, PackageId, SourceReference};
+use washlib_wit::{Comparison, Graph, ItemPath, MAX_PATHS, PackageId, SourceReference, Unlocked};
 
 use crate::cli::Why;
 use crate::command_error;
@@ -24,12 +24,15 @@ struct WhyPath {
 
 pub(crate) fn run(session: &Session<'_>, args: &Why) -> Result<(), CommandError> {
     let wanted: ItemPath = args.package.parse().map_err(command_error::name)?;
-    let plan = session.plan_as_is()?;
+    let plan = session.plan_as_is(Comparison::Cached, Unlocked::Keep)?;
     let references = session.read_sources()?.references();
     let graph = Graph::of(&plan);
     let paths = graph.paths(|package| matches(package, &wanted));
     if paths.is_empty() {
         return Err(not_found(&graph, &wanted));
+    }
+    if paths.len() == MAX_PATHS {
+        session.ui.warn(&format!("there may be more ways than these {MAX_PATHS}"));
     }
     let paths: Vec<WhyPath> = paths.into_iter().map(|path| explained(&path, &references)).collect();
     let mut lines = Vec::new();

@@ -64,3 +64,45 @@ fn the_wit_folder_can_be_elsewhere() {
     bench.write("app/.wash/config.yaml", "wit:\n  wit_dir: interfaces\n");
     bench.wit(["check", "--frozen"]).assert_success();
 }
+
+#[test]
+fn the_nearest_folder_with_any_sign_is_the_project() {
+    let world = "package acme:near;\nworld w { import wasi:random/random@0.2.12; }\n";
+    for stray in ["wkg.lock", "wkg.toml", "Cargo.toml", ".wash/config.yaml"] {
+        let bench = Workbench::new(WORLD);
+        bench.write("far/near/wit/world.wit", world);
+        bench.write("far/wit/world.wit", "package acme:far;\nworld w {}\n");
+        bench.write(&format!("far/{stray}"), "");
+        let near = bench.sandbox.work().join("far/near");
+        Output::of(bench.command(["fetch"]).current_dir(&near)).assert_success();
+        assert!(near.join("wkg.lock").is_file(), "{stray}");
+        let output = Output::of(bench.command(["-C", ".", "add", "wasi:cli/stdout@0.2.12"]).current_dir(&near));
+        output.assert_success();
+        assert!(std::fs::read_to_string(near.join("wit/world.wit")).unwrap().contains("wasi:cli"), "{stray}");
+    }
+}
+
+#[test]
+fn a_manifest_belongs_to_the_configured_project_above_it() {
+    let bench = Workbench::new(WORLD);
+    bench.write("app/crates/one/Cargo.toml", "");
+    Output::of(bench.command(["fetch"]).current_dir(bench.app().join("crates/one"))).assert_success();
+    assert!(bench.app().join("wkg.lock").is_file());
+}
+
+#[test]
+fn a_file_of_another_folder_is_named_in_full() {
+    let bench = Workbench::new(WORLD);
+    let below = bench.app().join("src");
+    std::fs::create_dir(&below).unwrap();
+    let add = |item: &str, folder: &std::path::Path, arguments: &[&str]| {
+        let arguments = [arguments, &["add", item]].concat();
+        Output::of(bench.command(arguments).current_dir(folder)).assert_success().stderr
+    };
+    let stderr = add("wasi:cli/stdout@0.2.12", &below, &[]);
+    let file = bench.app().canonicalize().unwrap().join("wit/world.wit");
+    assert!(stderr.contains(&format!("Edited {}", file.display())), "{stderr}");
+    let stderr = add("wasi:cli/stderr@0.2.12", &bench.sandbox.work(), &["-C", "app"]);
+    assert!(stderr.contains("Edited app/wit/world.wit"), "{stderr}");
+    assert!(add("wasi:cli/stdin@0.2.12", &bench.app(), &[]).contains("Edited wit/world.wit"));
+}

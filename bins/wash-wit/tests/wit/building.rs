@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::packages::package;
 use crate::workbench::{WORLD, Workbench};
 
 const LOG: &str = "\
@@ -53,14 +54,46 @@ fn a_vendored_folder_serves_in_the_place_of_the_registry() {
     let output = bench.wit(["vendor"]).assert_success();
     assert_eq!(output.stdout, "wit/vendor\n");
     assert!(bench.app().join("wit/vendor/wasi/http/0.2.12.wasm").is_file());
+    assert!(output.stderr.contains("`wasi: wit/vendor`"), "{}", output.stderr);
     bench.remove_registry();
     bench.remove_cache();
-    fs::remove_dir_all(bench.deps()).unwrap();
+    let lock = bench.read("wkg.lock");
     bench.write("app/.wash/config.yaml", "wit:\n  sources:\n    wasi: wit/vendor\n");
+    // The lock stays as it is, with every digest.
+    bench.wit(["fetch", "--locked"]).assert_success().assert_stderr_has("Fresh");
+    fs::remove_dir_all(bench.deps()).unwrap();
     bench.wit(["fetch", "--offline"]).assert_success();
+    bench.wit(["check", "--frozen"]).assert_success();
+    assert_eq!(bench.read("wkg.lock"), lock);
     bench.assert_resolves();
     let tree = bench.wit(["tree"]).assert_success().stdout;
     assert!(tree.contains("wit/vendor"), "{tree}");
+}
+
+#[test]
+fn a_vendored_release_that_was_tampered_with_is_found() {
+    let bench = Workbench::without_packages("package acme:app;\nworld app { import acme:log/logging@1.0.0; }\n");
+    let log = |text: &str| package(&format!("package acme:log@1.0.0; interface logging {{ {text} }}"), &[]);
+    bench.publish(&[log("log: func(text: string);")]);
+    bench.wit(["vendor"]).assert_success();
+    bench.write("app/.wash/config.yaml", "wit:\n  sources:\n    acme: wit/vendor\n");
+    bench.wit(["fetch", "--frozen"]).assert_success();
+    let vendored = bench.app().join("wit/vendor/acme/log/1.0.0.wasm");
+    fs::write(&vendored, log("log: func(text: list<u8>);").bytes).unwrap();
+    let before = bench.texts();
+    for command in ["fetch", "check"] {
+        let output = bench.wit([command, "--frozen"]).assert_code(1);
+        assert!(
+            output.stderr.contains("the lock says that `acme:log@1.0.0`") && output.stderr.contains("wit/vendor` has"),
+            "{}",
+            output.stderr
+        );
+    }
+    assert_eq!(bench.texts(), before);
+    // Whoever wants the new content says so.
+    bench.wit(["update", "acme:log"]).assert_success();
+    assert!(bench.read("wit/deps/acme-log-1.0.0/package.wit").contains("list<u8>"));
+    assert!(bench.read("wkg.lock").contains("registry = \"test.registry\""));
 }
 
 #[test]
@@ -101,6 +134,12 @@ fn every_broken_promise_is_listed() {
         assert!(output.stdout.contains(text), "{text} in:\n{}", output.stdout);
     }
     assert!(!bench.registry().join("acme/log/1.1.0.wasm").exists());
+    // What the lines mean stands above them.
+    assert!(
+        output.stderr.contains("error: acme:log@1.1.0 is not compatible with what is published"),
+        "{}",
+        output.stderr
+    );
 
     // What is only added breaks nothing, and a new major version may break everything.
     bench.write(

@@ -10,8 +10,28 @@ fn a_project_that_agrees_is_told_so() {
     bench.wit(["fetch"]).assert_success();
     let before = bench.snapshot();
     let output = bench.wit(["check", "-o", "json"]).assert_success();
-    assert_eq!(output.json()["data"], serde_json::json!({"agrees": true, "verified": true, "differences": []}));
+    assert_eq!(
+        output.json()["data"],
+        serde_json::json!({"agrees": true, "verified": true, "differences": [], "not_compared": []})
+    );
     assert_eq!(bench.snapshot(), before);
+}
+
+#[test]
+fn what_was_tampered_with_is_found_without_a_cache() {
+    let bench = Workbench::new(WORLD);
+    bench.wit(["fetch"]).assert_success();
+    bench.remove_cache();
+    // What a fresh clone has, with one comment more.
+    let path = bench.deps().join("wasi-io-0.2.12/package.wit");
+    let published = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{published}// changed\n")).unwrap();
+    let output = bench.wit(["check", "--locked"]).assert_code(1);
+    assert_eq!(output.stdout, "wit/deps/wasi-io-0.2.12: differs from what was published\n");
+    assert!(output.stderr.contains("do not agree"), "{}", output.stderr);
+    fs::write(&path, published).unwrap();
+    bench.remove_cache();
+    bench.wit(["check", "--locked"]).assert_success();
 }
 
 #[test]
@@ -83,10 +103,19 @@ fn why_names_the_way_and_the_line() {
     let bench = Workbench::new(WORLD);
     bench.wit(["fetch"]).assert_success();
     let output = bench.wit(["why", "wasi:cli"]).assert_success();
-    assert_eq!(output.stdout, "wasi:cli@0.2.12  wit/world.wit:8\n");
+    let by_http = "wasi:http@0.2.12  wit/world.wit:6\n  └ wasi:cli@0.2.12\n";
+    assert_eq!(output.stdout, format!("wasi:cli@0.2.12  wit/world.wit:8\n{by_http}"));
     let output = bench.wit(["why", "wasi:random@0.2.12"]).assert_success();
-    assert_eq!(output.stdout, "wasi:cli@0.2.12  wit/world.wit:8\n  └ wasi:random@0.2.12\n");
+    assert!(output.stdout.starts_with("wasi:cli@0.2.12  wit/world.wit:8\n  └ wasi:random@0.2.12\n"), "{output:?}");
     let json = bench.wit(["why", "wasi:random", "-o", "json"]).assert_success().json();
     assert_eq!(json["data"]["paths"][0]["places"][0], "wit/world.wit:8");
+    // Every way, the shortest first.
+    let output = bench.wit(["why", "wasi:clocks"]).assert_success().stdout;
+    let ways: Vec<&str> = output.split("wasi:clocks@0.2.12").collect();
+    assert!(ways.len() > 3, "{output}");
+    assert!(output.starts_with("wasi:cli@0.2.12  wit/world.wit:8\n  └ wasi:clocks@0.2.12\n"), "{output}");
+    assert!(output.contains("wasi:http@0.2.12  wit/world.wit:6\n  └ wasi:clocks@0.2.12\n"), "{output}");
+    let json = bench.wit(["why", "wasi:clocks", "-o", "json"]).assert_success().json();
+    assert_eq!(json["data"]["paths"].as_array().unwrap().len(), ways.len() - 1);
     bench.wit(["why", "wasi:nn"]).assert_code(1);
 }

@@ -80,8 +80,30 @@ fn packages_that_were_put_there_by_hand_are_left_alone() {
     bench.assert_resolves();
     bench.wit(["fetch", "--clean"]).assert_success();
     assert_eq!(bench.entries(), ["README.md", "mine", "wasi-random-0.2.12"]);
-    bench.wit(["clean"]).assert_success().assert_stderr_has("mine");
+    bench.wit(["clean"]).assert_success().assert_stderr_has("2 entries that wkg.lock does not own: README.md, mine");
     assert_eq!(bench.entries(), ["README.md", "mine"]);
+}
+
+#[test]
+fn what_looks_fetched_but_is_in_no_lock_is_left_alone() {
+    let world = "package acme:app;\nworld app { import acme:mine/types@0.1.0; import wasi:random/random@0.2.12; }\n";
+    let bench = Workbench::new(world);
+    let text = "package acme:mine@0.1.0;\ninterface types { type id = u64; }\n";
+    bench.write("app/wit/deps/acme-mine-0.1.0/package.wit", text);
+    bench.wit(["fetch"]).assert_success();
+    for arguments in [vec!["fetch", "--clean"], vec!["clean"]] {
+        let output = bench.wit(arguments).assert_success();
+        assert!(output.stderr.contains("1 entry that wkg.lock does not own: acme-mine-0.1.0"), "{}", output.stderr);
+        assert_eq!(bench.read("wit/deps/acme-mine-0.1.0/package.wit"), text);
+    }
+    assert_eq!(bench.entries(), ["acme-mine-0.1.0"]);
+    // Without a lock nothing is owned.
+    bench.wit(["fetch"]).assert_success();
+    fs::remove_file(bench.app().join("wkg.lock")).unwrap();
+    let before = bench.texts();
+    let json = bench.wit(["clean", "-o", "json"]).assert_success().json();
+    assert_eq!(json["data"]["kept"], serde_json::json!(["acme-mine-0.1.0", "wasi-random-0.2.12"]));
+    assert_eq!(bench.texts(), before);
 }
 
 #[test]
@@ -158,6 +180,40 @@ fn a_locked_project_does_not_change_its_lock() {
 }
 
 #[test]
+fn a_change_of_the_lock_alone_is_told() {
+    let types = "package acme:types@1.0.0;\ninterface levels { enum level { low, high } }\n";
+    let user =
+        "package acme:log@1.0.0;\ninterface logging { use acme:types/levels@1.0.0.{level}; log: func(l: level); }\n";
+    let world = "package acme:app;\nworld app { import acme:log/logging@1.0.0; }\n";
+    let bench = Workbench::without_packages(world);
+    bench.publish(&[package(types, &[]), package(user, &[types])]);
+    bench.wit(["fetch"]).assert_success();
+    let deps = bench.entries();
+    // What was inside of another package is named by the sources as well.
+    bench.write("app/wit/world.wit", &world.replace(" }", " import acme:types/levels@1.0.0; }"));
+    bench.wit(["fetch"]).assert_success().assert_stderr_has("Locked acme:types 1.0.0 is new in wkg.lock");
+    assert_eq!(bench.entries(), deps);
+}
+
+#[test]
+fn what_killed_processes_left_goes() {
+    let bench = Workbench::new(WORLD);
+    bench.wit(["fetch"]).assert_success();
+    let before = bench.texts();
+    for command in ["fetch", "update", "clean"] {
+        bench.write("app/wit/.deps-a1B2c3/wasi-io-0.2.12/package.wit", "");
+        bench.write("app/wit/.world.wit-a1B2c3", "");
+        bench.write("app/.wkg.lock-a1B2c3", "");
+        bench.wit([command]).assert_success();
+        let left: Vec<_> =
+            fs::read_dir(bench.app().join("wit")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| name == "deps" || name == "world.wit"), "{command}: {left:?}");
+        bench.wit(["fetch"]).assert_success();
+        assert_eq!(bench.texts(), before, "{command}");
+    }
+}
+
+#[test]
 fn offline_says_what_is_missing() {
     let bench = Workbench::new(WORLD);
     // A registry that would have to be asked over the network.
@@ -221,7 +277,8 @@ fn a_release_of_another_registry_is_another_release() {
         other.display()
     ));
     fs::remove_file(bench.app().join("wkg.lock")).unwrap();
-    bench.wit(["fetch", "--clean"]).assert_success();
+    fs::remove_dir_all(bench.deps()).unwrap();
+    bench.wit(["fetch"]).assert_success();
     assert!(bench.read("wit/deps/wasi-random-0.2.12/package.wit").contains("other: func()"));
     assert!(Path::new(&bench.deps()).is_dir());
 }

@@ -87,3 +87,25 @@ fn at_any_moment() {
     }
     assert!(undone > 0 && done > 0, "{undone} undone, {done} done");
 }
+
+#[test]
+fn while_dependencies_are_removed() {
+    let bench = Workbench::new(WORLD);
+    bench.wit(["fetch"]).assert_success();
+    let before = bench.texts();
+    let started = Instant::now();
+    bench.wit(["clean"]).assert_success();
+    let whole = started.elapsed();
+    let after = bench.texts();
+    for step in 0..24 {
+        bench.wit(["fetch"]).assert_success();
+        assert_eq!(bench.texts(), before);
+        let mut child = bench.command(["clean"]).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(whole * step / 20);
+        interrupt(&child);
+        let code = child.wait().unwrap().code();
+        let texts = bench.texts();
+        assert!(matches!(code, Some(0 | 130) | None), "{code:?}");
+        assert!(texts == after || (texts == before && code != Some(0)), "step {step}: {:?}", texts.keys());
+    }
+}

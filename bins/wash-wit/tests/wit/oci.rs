@@ -72,6 +72,75 @@ fn offline_sends_no_packet() {
 }
 
 #[test]
+fn answers_without_the_network_claim_nothing_about_the_registry() {
+    let registry = TestRegistry::start();
+    seed(&registry, &WASI_PACKAGES);
+    seed(&registry, &wasi_at("0.2.13"));
+    let bench = bench("package acme:app@1.0.0;\nworld app { import wasi:random/random@0.2.12; }\n", &registry.host());
+    bench.wit(["fetch"]).assert_success();
+    registry.forget_requests();
+    let before = bench.texts();
+    for command in ["outdated", "update"] {
+        let output = bench.wit([command, "--offline"]).assert_success();
+        assert!(output.stderr.contains("only versions in the cache"), "{}", output.stderr);
+        assert!(!output.stderr.contains("Everything is"), "{}", output.stderr);
+        let json = bench.wit([command, "--offline", "-o", "json"]).assert_success().json();
+        assert_eq!(json["data"]["only_cached"], json!(["wasi:random"]));
+        assert!(!json["message"].as_str().unwrap().contains("Everything"), "{json}");
+    }
+    let output = bench.wit(["update", "wasi:random", "--precise", "0.2.13", "--offline"]).assert_code(1);
+    assert!(
+        output.stderr.contains("`wasi:random@0.2.13` is not in the cache, and no registry was asked"),
+        "{}",
+        output.stderr
+    );
+    let output = bench.wit(["publish", "--offline"]).assert_code(1);
+    assert!(output.stderr.contains("leave out `--offline`"), "{}", output.stderr);
+    assert_eq!(registry.request_lines(), Vec::<String>::new());
+    assert_eq!(bench.texts(), before);
+    let json = bench.wit(["outdated", "-o", "json"]).assert_success().json();
+    assert_eq!(json["data"]["only_cached"], json!([]));
+    assert_eq!(json["data"]["packages"][0]["newest"], "0.2.13");
+}
+
+#[test]
+fn what_cannot_be_compared_without_the_network_is_no_agreement() {
+    let registry = TestRegistry::start();
+    seed(&registry, &WASI_PACKAGES);
+    let bench = bench(WORLD, &registry.host());
+    bench.wit(["fetch"]).assert_success();
+    bench.remove_cache();
+    registry.forget_requests();
+    let output = bench.wit(["check", "--frozen"]).assert_code(1);
+    assert!(
+        output.stderr.contains("not compared") && output.stderr.contains("wasi:cli@0.2.12, wasi:http@0.2.12"),
+        "{}",
+        output.stderr
+    );
+    let data = bench.wit(["check", "--offline", "-o", "json"]).assert_code(1).json()["data"].clone();
+    assert_eq!((data["verified"].as_bool(), data["agrees"].as_bool()), (Some(false), Some(false)));
+    assert_eq!(data["not_compared"], json!(["wasi:cli@0.2.12", "wasi:http@0.2.12"]));
+    assert_eq!(registry.request_lines(), Vec::<String>::new());
+    // What one is told helps.
+    bench.wit(["check"]).assert_success();
+    bench.wit(["check", "--frozen"]).assert_success();
+    // Without a lock it cannot be known either.
+    bench.remove_cache();
+    let lock = bench.read("wkg.lock");
+    fs::remove_file(bench.app().join("wkg.lock")).unwrap();
+    bench.wit(["check", "--offline"]).assert_code(1).assert_stderr_has("not compared");
+    bench.wit(["fetch", "--offline"]).assert_success();
+    assert!(!bench.app().join("wkg.lock").exists());
+    // A registry that does not answer is told.
+    bench.write_config("[namespace_registries]\nwasi = \"127.0.0.1:1\"\n");
+    bench.wit(["check"]).assert_code(1).assert_stderr_has("cannot reach `127.0.0.1:1`");
+    bench.wit(["fetch"]).assert_success().assert_stderr_has("nothing is locked");
+    bench.write_config(&format!("[namespace_registries]\nwasi = \"{}\"\n", registry.host()));
+    bench.wit(["fetch"]).assert_success();
+    assert_eq!(bench.read("wkg.lock"), lock);
+}
+
+#[test]
 fn updates_and_listings_come_from_the_tags() {
     let registry = TestRegistry::builder().quirk(Quirk::PageSize(1)).start();
     seed(&registry, &WASI_PACKAGES);
@@ -185,6 +254,23 @@ fn credentials_come_from_where_they_are_kept() {
     let output = washlib_test::Output::of(&mut command).assert_success();
     assert!(!output.stderr.contains("s3cret"));
     bench.assert_resolves();
+
+    // A refused one is blamed on where it stands, not on what other tools keep.
+    let bench = Workbench::without_packages(WORLD);
+    bench.write_config("");
+    bench.write(
+        "app/.wash/config.yaml",
+        &format!("wit:\n  registries:\n    - url: http://{host}\n      token: wr0ng\n"),
+    );
+    let output = bench.wit(["fetch"]).assert_code(1);
+    let place = "the token of `wit.registries` (";
+    assert_eq!(output.stderr.matches(place).count(), 2, "{}", output.stderr);
+    for text in ["DOCKER_AUTH_CONFIG", "wash oci login", "wr0ng"] {
+        assert!(!output.stderr.contains(text), "{text} in:\n{}", output.stderr);
+    }
+    bench.write("app/.wash/config.yaml", &format!("wit:\n  registries:\n    - url: http://bob:s3cret@{host}\n"));
+    let output = bench.wit(["fetch"]).assert_code(2);
+    assert!(output.stderr.contains("belong in `token`") && !output.stderr.contains("s3cret"), "{}", output.stderr);
 
     // wasm-pkg's own configuration.
     let bench = Workbench::without_packages(WORLD);

@@ -27,6 +27,25 @@ fn syntax_errors_come_with_their_place() {
 }
 
 #[test]
+fn what_never_ends_is_not_read() {
+    for (place, is_dependency) in [("wit/x.wit", false), ("wit/deps/x.wit", true), ("wit/deps/x.wasm", true)] {
+        for is_pipe in [true, false] {
+            let bench = Workbench::new(WORLD);
+            let path = bench.app().join(place);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if is_pipe {
+                assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            } else {
+                std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+            }
+            let output = bench.wit(["fetch"]).assert_code(1);
+            assert!(output.stderr.contains("is no regular file"), "{}", output.stderr);
+            assert_eq!(bench.deps().exists(), is_dependency);
+        }
+    }
+}
+
+#[test]
 fn cycles_are_named() {
     let bench = Workbench::new("package acme:app;\nworld app { import acme:a/x; }\n");
     bench.write("app/wit/deps/a/a.wit", "package acme:a;\ninterface x { use acme:b/y.{t}; }\n");
@@ -69,7 +88,7 @@ fn a_lock_of_a_newer_version_is_refused() {
     let bench = Workbench::new(WORLD);
     bench.write("app/wkg.lock", "version = 2\nnew = true\n");
     let stderr = refused(&bench, 2);
-    assert!(stderr.contains("format version 2"), "{stderr}");
+    assert!(stderr.contains("format version 2") && !stderr.contains("wash update"), "{stderr}");
 }
 
 #[test]
@@ -83,6 +102,45 @@ fn a_malformed_lock_is_refused() {
 }
 
 #[test]
+fn a_lock_that_was_removed_is_written_anew() {
+    let bench = Workbench::new(WORLD);
+    bench.write("app/wit/deps/acme-mine-0.1.0/package.wit", "package acme:mine@0.1.0;\n");
+    bench.wit(["fetch"]).assert_success();
+    let before = bench.texts();
+    bench.write("app/wkg.lock", "<<<<<<< HEAD\n");
+    bench.wit(["check"]).assert_code(2).assert_stderr_has("remove it: `wash wit fetch` writes a new one");
+    for remnant in [None, Some("")] {
+        fs::remove_file(bench.app().join("wkg.lock")).unwrap();
+        remnant.map(|text| bench.write("app/wkg.lock", text));
+        let output = bench.wit(["check"]).assert_code(1);
+        assert!(output.stdout.contains("wkg.lock: wasi:http 0.2.12 is new"), "{}", output.stdout);
+        bench.wit(["fetch", "--locked"]).assert_code(1);
+        bench.wit(["fetch"]).assert_success().assert_stderr_has("wasi:http 0.2.12 is new");
+        assert_eq!(bench.texts(), before);
+        bench.wit(["check", "--frozen"]).assert_success();
+    }
+}
+
+#[test]
+fn what_differs_from_every_release_is_not_locked() {
+    let bench = Workbench::new(WORLD);
+    bench.wit(["fetch"]).assert_success();
+    let path = bench.deps().join("wasi-random-0.2.12/package.wit");
+    let text = format!("{}// mine\n", fs::read_to_string(&path).unwrap());
+    fs::write(&path, &text).unwrap();
+    fs::remove_file(bench.app().join("wkg.lock")).unwrap();
+    let deps = || -> Vec<_> { bench.texts().into_iter().filter(|(path, _)| path.starts_with(bench.deps())).collect() };
+    let before = deps();
+    bench.wit(["fetch"]).assert_success();
+    bench.wit(["check"]).assert_success();
+    bench.wit(["fetch"]).assert_success();
+    assert!(deps() == before, "{:?}", bench.entries());
+    // What refers to it would own it.
+    let lock = fs::read_to_string(bench.app().join("wkg.lock")).unwrap_or_default();
+    assert!(!lock.contains("wasi:http") && !lock.contains("wasi:random"), "{lock}");
+}
+
+#[test]
 fn a_lock_with_a_wrong_digest_is_refused() {
     let bench = Workbench::new(WORLD);
     bench.wit(["fetch"]).assert_success();
@@ -90,7 +148,7 @@ fn a_lock_with_a_wrong_digest_is_refused() {
     let digest = lock.split("sha256:").nth(1).unwrap().get(..64).unwrap().to_owned();
     bench.write("app/wkg.lock", &lock.replace(&digest, &"0".repeat(64)));
     let stderr = refused(&bench, 1);
-    assert!(stderr.contains("the lock says"), "{stderr}");
+    assert!(stderr.contains("the lock says") && stderr.contains("but the cache, which has it from"), "{stderr}");
     // Without the cache it is the registry that says so.
     bench.remove_cache();
     fs::remove_dir_all(bench.deps()).unwrap();

@@ -88,6 +88,15 @@ fn overrides_of_the_manifest_count() {
         "[overrides]\n\"acme:log\" = { path = \"../shared/log.wit\" }\n\"acme:types\" = { path = \"../shared/types.wit\" }\n",
     );
     assert_fetched(&bench);
+    // Whether the lock mentions paths makes no difference: wkg's does not.
+    for text in ["version = 1\npackages = []\n", &bench.read("wkg.lock")] {
+        bench.write("app/wkg.lock", text);
+        let before = bench.snapshot();
+        bench.wit(["check"]).assert_success();
+        bench.wit(["fetch", "--locked"]).assert_success();
+        bench.wit(["fetch"]).assert_success().assert_stderr_has("Fresh");
+        assert_eq!(bench.snapshot(), before);
+    }
 }
 
 #[test]
@@ -139,6 +148,8 @@ fn an_archive_can_be_pinned_and_narrowed() {
     let bench = bench(&format!("{}#sha256={digest}&path=one", server.url("/a.tgz")));
     assert_fetched(&bench);
     assert!(bench.read("wit/deps/acme-log-1.0.0/package.wit").contains("Writes"));
+    configure(&bench, &format!("{}#path=three", server.url("/a.tgz")));
+    bench.wit(["fetch"]).assert_code(1).assert_stderr_has("there is no folder `three` in the archive");
     configure(&bench, &format!("{}#sha256={}", server.url("/a.tgz"), "0".repeat(64)));
     bench.wit(["fetch"]).assert_code(1).assert_stderr_has("was expected");
 }

@@ -59,6 +59,35 @@ fn a_failed_update_loses_nothing() {
 }
 
 #[test]
+fn an_update_that_does_not_fit_keeps_no_other_back() {
+    let bench = bench();
+    // The next major version lacks what the sources need.
+    bench.publish(
+        &["1.0.0", "1.1.0"]
+            .map(|version| package(&format!("package acme:other@{version}; interface api {{ f: func(); }}"), &[])),
+    );
+    bench.publish(&[package("package acme:log@2.0.0; interface renamed { log: func(text: string); }", &[])]);
+    let before = bench.texts();
+    let output = bench.wit(["update", "acme:log", "--breaking"]).assert_code(1);
+    for text in ["acme:log 1.0.0 -> 2.0.0; nothing was changed", "acme:log 2.0.0 does not fit: ", "wit/world.wit:3"] {
+        assert!(output.stderr.contains(text), "{text} in:\n{}", output.stderr);
+    }
+    assert_eq!(bench.texts(), before);
+
+    let world = "package acme:app;\nworld app {\n  import acme:log/logging@1.0.0;\n  import acme:other/api@1.0.0;\n}\n";
+    bench.write("app/wit/world.wit", world);
+    bench.wit(["fetch"]).assert_success();
+    let output = bench.wit(["update", "--breaking"]).assert_code(1);
+    assert_eq!(output.stdout, "acme:other 1.0.0 -> 1.1.0\n");
+    assert!(output.stderr.contains("acme:log 1.0.0 -> 2.0.0; the others were updated"), "{}", output.stderr);
+    assert_eq!(bench.world(), world.replace("other/api@1.0.0", "other/api@1.1.0"));
+    bench.wit(["check"]).assert_success();
+    let json = bench.wit(["update", "--breaking", "-o", "json"]).assert_code(1).json();
+    assert_eq!(json["data"]["misfits"][0]["to"], "2.0.0");
+    assert_eq!(json["data"]["updates"], serde_json::json!([]));
+}
+
+#[test]
 fn the_lock_keeps_what_an_update_is_not_about() {
     let bench = Workbench::new(WORLD);
     bench.publish(&wasi_at("0.2.13"));

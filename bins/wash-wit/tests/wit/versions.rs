@@ -16,7 +16,7 @@ fn user(name: &str, version: &str) -> String {
 }
 
 /// Two packages that were published against different versions of a third.
-fn bench(world: &str) -> Workbench {
+pub(crate) fn bench(world: &str) -> Workbench {
     let bench = Workbench::without_packages(&format!("package acme:app;\nworld app {{\n{world}}}\n"));
     bench.publish(&IO.map(|version| package(&io(version), &[])));
     for (name, version) in [("a", IO[0]), ("b", IO[1]), ("c", IO[2])] {

@@ -8,6 +8,7 @@ use std::process::Command;
 use washlib_test::Output;
 use washlib_test::foreign::wkg;
 
+use crate::versions;
 use crate::workbench::{WORLD, Workbench};
 
 fn run(bench: &Workbench, program: &Path, arguments: &[&str]) -> Output {
@@ -36,6 +37,47 @@ fn a_project_can_be_used_with_both_in_turn() {
     bench.wit(["add", "wasi:random/random@0.2.12"]).assert_success();
     run(&bench, &wkg, &["fetch"]);
     bench.wit(["check", "--frozen"]).assert_success();
+}
+
+#[test]
+fn paths_of_the_manifest_do_not_make_the_lock_change_for_ever() {
+    let wkg = wkg();
+    let world =
+        "package acme:app@1.0.0;\nworld app { import acme:log/logging@1.0.0; import wasi:random/random@0.2.12; }\n";
+    let bench = Workbench::new(world);
+    let log = "package acme:log@1.0.0;\ninterface logging { log: func(text: string); }\n";
+    bench.write("shared/log.wit", log);
+    bench.write("app/wkg.toml", "[overrides]\n\"acme:log\" = { path = \"../shared\" }\n");
+    bench.wit(["fetch"]).assert_success();
+    run(&bench, &wkg, &["fetch"]);
+    let lock = bench.read("wkg.lock");
+    bench.wit(["check"]).assert_success();
+    bench.wit(["fetch", "--locked"]).assert_success();
+    bench.wit(["fetch"]).assert_success();
+    assert_eq!(bench.read("wkg.lock"), lock);
+    run(&bench, &wkg, &["fetch"]);
+    assert_eq!(bench.read("wkg.lock"), lock);
+}
+
+#[test]
+fn what_wkg_leaves_of_several_versions_is_what_was_published() {
+    let wkg = wkg();
+    let bench = versions::bench("  import acme:a/api@1.0.0;\n  import acme:b/api@1.0.0;\n");
+    bench.wit(["fetch"]).assert_success();
+    assert_eq!(bench.entries(), ["acme-a-1.0.0", "acme-b-1.0.0", "acme-io-0.2.3"]);
+    run(&bench, &wkg, &["fetch"]);
+    assert_eq!(bench.entries(), ["acme-a-1.0.0", "acme-b-1.0.0", "acme-io-0.2.0", "acme-io-0.2.3"]);
+    let before = bench.snapshot();
+    bench.wit(["check", "--frozen"]).assert_success();
+    bench.wit(["fetch"]).assert_success().assert_stderr_has("Fresh");
+    bench.remove_cache();
+    bench.wit(["check"]).assert_success();
+    assert_eq!(bench.snapshot(), before);
+    // Neither the one nor the other.
+    let path = bench.deps().join("acme-io-0.2.0/package.wit");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}// changed\n")).unwrap();
+    bench.wit(["check"]).assert_code(1);
 }
 
 #[test]

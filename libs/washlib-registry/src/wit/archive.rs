@@ -30,6 +30,8 @@ pub(super) enum ArchiveError {
     TooLarge { limit: u64 },
     #[error("the archive has more than {MAX_ENTRIES} entries")]
     TooMany,
+    #[error("there is no folder `{folder}` in the archive")]
+    NoSuchFolder { folder: String },
     #[error("`{path}` in the archive is no text")]
     NotText { path: String },
 }
@@ -42,6 +44,9 @@ pub(super) fn text_files(bytes: &[u8], subfolder: Option<&str>) -> Result<Vec<Te
     let mut files = Vec::new();
     let mut roots: Vec<String> = Vec::new();
     let mut kept = 0;
+    let wanted: Option<Vec<&str>> =
+        subfolder.map(|subfolder| subfolder.split('/').filter(|part| !part.is_empty()).collect());
+    let mut is_there = Whereabouts::default();
     for (count, entry) in archive.entries().map_err(malformed)?.enumerate() {
         if count >= MAX_ENTRIES {
             return Err(ArchiveError::TooMany);
@@ -53,6 +58,9 @@ pub(super) fn text_files(bytes: &[u8], subfolder: Option<&str>) -> Result<Vec<Te
         }
         let path = entry.path().map_err(malformed)?.into_owned();
         let parts = safe_parts(&path)?;
+        if let Some(wanted) = &wanted {
+            is_there.note(&parts, wanted, kind.is_dir());
+        }
         if let Some(root) = parts.first().filter(|root| !roots.contains(root)) {
             roots.push(root.clone());
         }
@@ -77,15 +85,36 @@ pub(super) fn text_files(bytes: &[u8], subfolder: Option<&str>) -> Result<Vec<Te
         }
         files.push(TextFile { path, text });
     }
-    let around = match roots.as_slice() {
-        [only] if !only.is_empty() => format!("{only}/"),
-        _ => String::new(),
+    let (around, is_there) = match roots.as_slice() {
+        [only] if !only.is_empty() => (format!("{only}/"), is_there.inside),
+        _ => (String::new(), is_there.outside),
     };
+    if let Some(folder) = subfolder.filter(|_| !is_there) {
+        return Err(ArchiveError::NoSuchFolder { folder: folder.to_owned() });
+    }
     let inside = subfolder.map(|subfolder| format!("{}/", subfolder.trim_matches('/'))).unwrap_or_default();
     let prefix = format!("{around}{inside}");
     let relative =
         |file: TextFile| Some(TextFile { path: file.path.strip_prefix(&prefix)?.to_owned(), text: file.text });
     Ok(files.into_iter().filter_map(relative).collect())
+}
+
+/// Whether a folder is in the archive, or in the one folder around everything: which of them counts is known at the end.
+#[derive(Default)]
+struct Whereabouts {
+    outside: bool,
+    inside: bool,
+}
+
+impl Whereabouts {
+    fn note(&mut self, parts: &[String], wanted: &[&str], is_folder: bool) {
+        let leads_there = |parts: &[String]| {
+            let is_below = parts.len() > wanted.len() || (is_folder && parts.len() == wanted.len());
+            is_below && parts.iter().zip(wanted).all(|(part, wanted)| part == wanted)
+        };
+        self.outside |= leads_there(parts);
+        self.inside |= parts.split_first().is_some_and(|(_, below)| leads_there(below));
+    }
 }
 
 fn safe_parts(path: &Path) -> Result<Vec<String>, ArchiveError> {
@@ -183,6 +212,11 @@ mod tests {
         ]);
         assert_eq!(paths(&bytes, None), ["wit/a.wit", "other/c.wit"]);
         assert_eq!(paths(&bytes, Some("wit")), ["a.wit"]);
+        assert_eq!(paths(&bytes, Some("/wit/")), ["a.wit"]);
+        for missing in ["wat", "wit/a.wit", "repo-1.0/wit"] {
+            let result = text_files(&bytes, Some(missing));
+            assert!(matches!(&result, Err(ArchiveError::NoSuchFolder { folder }) if folder == missing), "{result:?}");
+        }
         let flat = archive(&[("README.md", ""), ("wit/a.wit", "")]);
         assert_eq!(paths(&flat, None), ["wit/a.wit"]);
         assert_eq!(paths(&archive(&[("a.wit", "")]), None), ["a.wit"]);

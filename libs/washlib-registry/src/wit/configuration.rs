@@ -116,10 +116,13 @@ fn project_registries(
         let url = expand(registry.url.value(), origin)?;
         let username = registry.username.as_ref().map(|name| expand(name.value(), name.origin())).transpose()?;
         let token = registry.token.as_ref();
+        let origin_of_token =
+            |token: &washlib_config::Sourced<_>| format!("the token of `wit.registries` ({})", token.origin());
+        let login_origin = token.map(origin_of_token).unwrap_or_default();
         let token = token.map(|token| expand(token.value().expose(), token.origin())).transpose()?;
         let login = match (username, token) {
-            (Some(username), Some(password)) => Some(Login::Password { username, password }),
-            (None, Some(token)) => Some(Login::Token(token)),
+            (Some(username), Some(password)) => Some(Login::Password { username, password, origin: login_origin }),
+            (None, Some(token)) => Some(Login::Token { token, origin: login_origin }),
             (_, None) => None,
         };
         let wrong = |source| WitConfigurationError::Registry { origin: origin.clone(), source };

@@ -81,9 +81,6 @@ pub fn fetch<Waiting: FnOnce(), Changing: FnMut(&Change)>(
     let context = Context { project, overrides: &overrides, source: &source, cache: &cache, interrupted };
     let sources = project.sources().map_err(SyncError::from)?;
     let plan = washlib_wit::plan(&context, sources, &PlanOptions::default())?;
-    if plan.is_empty() {
-        return Ok(());
-    }
     plan.changes.iter().for_each(&mut listeners.changing);
     Ok(washlib_wit::apply(&context, &plan)?)
 }

@@ -18,6 +18,8 @@ pub(super) struct OciRegistry {
     pub(super) name: String,
     /// The host that has the packages, and the beginning of their repositories: `ghcr.io/webassembly/`.
     pub(super) place: String,
+    /// Where the credentials are configured, if they are not looked for where tools keep them.
+    pub(super) login_origin: Option<String>,
 }
 
 impl OciRegistry {
@@ -99,16 +101,18 @@ impl OciRegistry {
                 package: package.to_string(),
                 nearest: Vec::new(),
             },
-            err => source_error(err, &self.name, &what),
+            err => source_error(err, &self.name, &what, self.login_origin.as_deref()),
         }
     }
 }
 
-/// Anything but an answer that there is no such thing.
-pub(super) fn source_error(err: RegistryError, registry: &str, what: &str) -> SourceError {
+/// Anything but an answer that there is no such thing. `login` says where the credentials are configured.
+pub(super) fn source_error(err: RegistryError, registry: &str, what: &str, login: Option<&str>) -> SourceError {
     let (registry, what) = (registry.to_owned(), what.to_owned());
     match err {
-        RegistryError::Denied { .. } => SourceError::Unauthorized { registry, what, source: Box::new(err) },
+        RegistryError::Denied { .. } => {
+            SourceError::Unauthorized { registry, what, login: login.map(str::to_owned), source: Box::new(err) }
+        }
         RegistryError::Connect { .. } | RegistryError::TimedOut { .. } => {
             SourceError::Unreachable { registry, source: Box::new(err) }
         }

@@ -26,9 +26,25 @@ pub enum Login {
         username: String,
         /// The password.
         password: String,
+        /// Where it is configured, for messages.
+        origin: String,
     },
     /// A token for the registry itself.
-    Token(String),
+    Token {
+        /// The token.
+        token: String,
+        /// Where it is configured, for messages.
+        origin: String,
+    },
+}
+
+impl Login {
+    /// Where it is configured.
+    pub fn origin(&self) -> &str {
+        match self {
+            Self::Password { origin, .. } | Self::Token { origin, .. } => origin,
+        }
+    }
 }
 
 /// Without the secrets.
@@ -56,6 +72,12 @@ pub enum RegistriesError {
         /// What is wrong and where.
         reason: String,
     },
+    /// An address with a secret in it, which would be shown wherever the address is.
+    #[error("the address of `{url}` has credentials in it; they belong in `token`, with `username` if there is one")]
+    Credentials {
+        /// What was given, without credentials.
+        url: String,
+    },
     /// An address that is none.
     #[error("`{url}` is no address of a registry")]
     Address {
@@ -82,7 +104,10 @@ impl ProjectRegistry {
     ///
     /// When it is no address.
     pub fn new(url: &str, login: Option<Login>) -> Result<Self, RegistriesError> {
-        let shown = washlib_wit::without_credentials(url);
+        let shown = without_credentials(url);
+        if shown != url {
+            return Err(RegistriesError::Credentials { url: shown });
+        }
         let (is_plain, rest) = match url.split_once("://") {
             Some(("https" | "oci", rest)) => (false, rest),
             Some(("http", rest)) => (true, rest),
@@ -91,7 +116,7 @@ impl ProjectRegistry {
         };
         let name = rest.trim_end_matches('/');
         let host = name.split('/').next().unwrap_or_default();
-        if host.contains('@') || host.parse::<Registry>().is_err() {
+        if host.parse::<Registry>().is_err() {
             return Err(RegistriesError::Address { url: shown });
         }
         Ok(Self { name: name.to_owned(), is_plain, login })
@@ -218,15 +243,17 @@ impl Registries {
             // Loopback is found out.
             None => false,
         };
-        Ok(of(AccessKind::Remote { metadata, is_plain, prefix: None, login: table.auth.and_then(login) }))
+        let login = table.auth.and_then(|auth| login(auth, name));
+        Ok(of(AccessKind::Remote { metadata, is_plain, prefix: None, login }))
     }
 
     /// The token that `WKG_REGISTRY_<HOST>_AUTH_BEARER` holds for a host.
-    pub(super) fn bearer_token(&self, host: &str) -> Option<String> {
+    pub(super) fn bearer_token(&self, host: &str) -> Option<Login> {
         let name: String =
             host.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-        let token = self.environment.get(&format!("WKG_REGISTRY_{name}_AUTH_BEARER"))?.to_str()?;
-        (!token.is_empty()).then(|| token.to_owned())
+        let variable = format!("WKG_REGISTRY_{name}_AUTH_BEARER");
+        let token = self.environment.get(&variable)?.to_str()?;
+        (!token.is_empty()).then(|| Login::Token { token: token.to_owned(), origin: variable })
     }
 
     fn mapping(&self, reference: &PackageRef) -> Option<&RegistryMapping> {
@@ -246,16 +273,28 @@ fn registry_of(mapping: &RegistryMapping) -> &Registry {
     }
 }
 
-fn login(auth: OciAuth) -> Option<Login> {
+/// A URL without user name and password, whether it has a scheme or not.
+fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    match authority.rsplit_once('@') {
+        Some((_, host)) if scheme.is_empty() => format!("{host}{path}"),
+        Some((_, host)) => format!("{scheme}://{host}{path}"),
+        None => url.to_owned(),
+    }
+}
+
+fn login(auth: OciAuth, registry: &str) -> Option<Login> {
+    let origin = format!("`auth` of `{registry}` in wasm-pkg's configuration");
     match auth {
-        OciAuth::Pair { username, password } => Some(Login::Password { username, password }),
+        OciAuth::Pair { username, password } => Some(Login::Password { username, password, origin }),
         OciAuth::Encoded(text) => {
             use base64::Engine as _;
             let engine = base64::engine::general_purpose::STANDARD;
             let padded = format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4));
             let decoded = String::from_utf8(engine.decode(padded).ok()?).ok()?;
             let (username, password) = decoded.split_once(':')?;
-            Some(Login::Password { username: username.to_owned(), password: password.to_owned() })
+            Some(Login::Password { username: username.to_owned(), password: password.to_owned(), origin })
         }
     }
 }
@@ -327,7 +366,7 @@ mod tests {
         let kind = |name: &str| registries.access(name, &package).unwrap().kind;
         assert!(matches!(kind("l.example"), AccessKind::Local { root } if root == Path::new("/packages")));
         assert!(matches!(kind("a.example"), AccessKind::Remote { metadata: Some(_), is_plain: false, .. }));
-        let AccessKind::Remote { is_plain: true, login: Some(Login::Password { username, password }), .. } =
+        let AccessKind::Remote { is_plain: true, login: Some(Login::Password { username, password, .. }), .. } =
             kind("o.example")
         else {
             panic!()
@@ -339,9 +378,13 @@ mod tests {
 
     #[test]
     fn addresses_are_checked() {
-        for url in ["ftp://x", "https://bob:s3cret@x", "https://", "a b"] {
+        for url in ["ftp://x", "https://", "a b"] {
+            let err = ProjectRegistry::new(url, None).unwrap_err();
+            assert!(matches!(err, RegistriesError::Address { .. }), "{err}");
+        }
+        for url in ["https://bob:s3cret@x", "bob:s3cret@x/acme", "ftp://s3cret@x", "https://bob:s3@cret@x"] {
             let err = ProjectRegistry::new(url, None).unwrap_err().to_string();
-            assert!(!err.contains("s3cret"), "{err}");
+            assert!(err.contains("`token`") && !err.contains("cret@") && !err.contains("s3"), "{err}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use tokio::sync::{Mutex, OnceCell};
-use washlib_oci::credentials::ExplicitCredential;
+use washlib_oci::credentials::{DocumentCredentials, ExplicitCredential};
 use washlib_oci::{Client, Protocol, Reference, Secret, Settings, Unwatched, is_loopback};
 use washlib_wit::{Content, Fetched, PackageId, SourceError};
 use wasm_pkg_common::metadata::{OCI_PROTOCOL, RegistryMetadata};
@@ -80,9 +80,10 @@ impl Remote {
         };
         let host = oci.registry.unwrap_or_else(|| name_host.to_owned());
         let prefix = prefix.clone().or(oci.namespace_prefix).unwrap_or_default();
-        let login = registries.bearer_token(&host).map(Login::Token).or_else(|| login.clone());
+        let login = registries.bearer_token(&host).or_else(|| login.clone());
         let client = self.client(&host, *is_plain && host == name_host, login.as_ref()).await?;
-        Ok(OciRegistry { client, name: access.name.clone(), place: format!("{host}/{prefix}") })
+        let login_origin = login.map(|login| login.origin().to_owned());
+        Ok(OciRegistry { client, name: access.name.clone(), place: format!("{host}/{prefix}"), login_origin })
     }
 
     async fn well_known(&self, registry: &str, is_plain: bool) -> Result<RegistryMetadata, SourceError> {
@@ -119,17 +120,18 @@ impl Remote {
             settings.registries.entry(host.to_owned()).or_default().protocol = Protocol::PlainHttp;
         }
         match login {
-            Some(Login::Password { username, password }) => {
+            Some(Login::Password { username, password, origin }) => {
                 settings.credentials.explicit = Some(ExplicitCredential {
                     registry: Some(host.to_owned()),
                     user: username.clone(),
                     password: Secret::new(password.clone()),
-                    origin: "the configuration".to_owned(),
+                    origin: origin.clone(),
                 });
             }
-            Some(Login::Token(token)) => {
+            Some(Login::Token { token, origin }) => {
                 let file = serde_json::json!({ "auths": { host: { "registrytoken": token } } });
-                settings.credentials.inline = Some(Secret::new(file.to_string()));
+                let (text, origin) = (Secret::new(file.to_string()), origin.clone());
+                settings.credentials.document = Some(DocumentCredentials { text, origin });
             }
             None => {}
         }
@@ -157,7 +159,7 @@ impl Remote {
         };
         let registry = reference.repository().registry().to_owned();
         let client = self.client(&registry, false, None).await?;
-        let failed = |err| oci::source_error(err, &registry, text);
+        let failed = |err| oci::source_error(err, &registry, text, None);
         let raw = client.manifest(&reference, &Unwatched).await.map_err(failed)?;
         oci::enforce(&client, reference.repository(), &raw).await.map_err(located)?;
         let layer = raw.document().and_then(|document| oci::layer(document, text)).map_err(failed)?;

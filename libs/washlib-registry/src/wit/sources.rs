@@ -288,13 +288,14 @@ impl Sources {
         let mut missing = None;
         for name in self.registries(package)? {
             let access = self.access(&name, package)?;
+            let is_from_cache = network.is_none() && matches!(access.kind, AccessKind::Remote { .. });
             let answer = match (&access.kind, network) {
                 (AccessKind::Local { root }, _) => local::versions(root, &name, package),
                 (AccessKind::Remote { .. }, Some(network)) => self.list_remote(network, &access, package).await,
                 (AccessKind::Remote { .. }, None) => self.list_cached(&name, package),
             };
             match answer {
-                Ok(versions) => return Ok(Published { registry: name, versions }),
+                Ok(versions) => return Ok(Published { registry: name, versions, is_from_cache }),
                 Err(err @ SourceError::NoSuchPackage { .. }) => {
                     missing.get_or_insert(err);
                 }
