@@ -3,6 +3,7 @@
 //!
 //! Nothing is unpacked: names are only shown, contents only hashed. What they unfold to is bounded.
 
+use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use ring::digest::{Context, SHA256};
 use thiserror::Error;
 
 use crate::claims::{self, Claims};
-use crate::output::{ArchiveData, ClaimsData, TargetData};
+use crate::output::{ArchiveData, ClaimsData, Problem, TargetData};
 
 /// The most that an archive may unfold to, in bytes.
 const MAX_UNFOLDED: u64 = 1 << 30;
@@ -26,8 +27,8 @@ const TAR_MARK: (usize, &[u8]) = (257, b"ustar");
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum ArchiveError {
-    #[error("it holds no `claims.jwt` that can be read, so it is another kind of archive")]
-    NoClaims,
+    #[error("the file is {}, and a provider archive would hold `claims.jwt`", tar_text(*compressed))]
+    NoClaims { compressed: bool },
     #[error("it holds more than {MAX_FILES} files")]
     TooManyFiles,
     #[error("it unfolds to more than {MAX_UNFOLDED} bytes")]
@@ -36,11 +37,17 @@ pub(crate) enum ArchiveError {
     Damaged(#[source] io::Error),
 }
 
+fn tar_text(compressed: bool) -> &'static str {
+    if compressed { "a tar archive, compressed by gzip" } else { "a tar archive" }
+}
+
 /// What an archive holds.
 #[derive(Debug)]
 pub(crate) struct Archive {
     pub(crate) data: ArchiveData,
     pub(crate) claims: Option<ClaimsData>,
+    /// Why it could be read only in part.
+    pub(crate) problem: Option<Problem>,
 }
 
 /// Reads an archive; `None` for what is none.
@@ -69,55 +76,130 @@ struct Entry {
     hash: String,
 }
 
-fn read_tar(reader: impl Read, compressed: bool) -> Result<Archive, ArchiveError> {
-    let (mut claims, mut programs, mut other_files) = (None, Vec::new(), Vec::new());
-    let (mut n_files, mut total) = (0, 0);
-    let mut archive = tar::Archive::new(reader);
-    // Raw: long names would be read into memory, however long.
-    for entry in archive.entries().map_err(ArchiveError::Damaged)?.raw(true) {
-        let mut entry = entry.map_err(ArchiveError::Damaged)?;
-        n_files += 1;
-        total += entry.size();
-        if n_files > MAX_FILES {
-            return Err(ArchiveError::TooManyFiles);
-        }
-        if total > MAX_UNFOLDED {
-            return Err(ArchiveError::TooLarge);
-        }
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let stem = Path::new(&name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if stem == "claims" {
-            let mut token = Vec::new();
-            entry.by_ref().take(MAX_CLAIMS).read_to_end(&mut token).map_err(ArchiveError::Damaged)?;
-            claims = claims::parse(&token, claims::now());
-        } else if name.ends_with(".bin") {
-            let (size, hash) = (entry.size(), hash(&mut entry).map_err(ArchiveError::Damaged)?);
-            programs.push(Entry { target: stem, size, hash });
-        } else {
-            other_files.push(name);
-        }
-    }
-    let Some(claims) = claims else { return Err(ArchiveError::NoClaims) };
-    let targets = programs.into_iter().map(|entry| target(entry, &claims)).collect();
-    Ok(Archive { data: ArchiveData { compressed, targets, other_files }, claims: Some(claims.data) })
+/// Counts what is read through it.
+struct Counted<'a, R> {
+    inner: R,
+    count: &'a Cell<u64>,
 }
 
-fn target(entry: Entry, claims: &Claims) -> TargetData {
-    let signed = claims.target_hashes.get(&entry.target);
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.count.set(self.count.get() + length as u64);
+        Ok(length)
+    }
+}
+
+/// What an archive has shown so far.
+#[derive(Default)]
+struct Found {
+    /// The claims, or why they cannot be read.
+    claims: Option<Result<Claims, String>>,
+    programs: Vec<Entry>,
+    other_files: Vec<String>,
+}
+
+fn read_tar(reader: impl Read, compressed: bool) -> Result<Archive, ArchiveError> {
+    let count = Cell::new(0);
+    let mut found = Found::default();
+    let ended = found.read(Counted { inner: reader, count: &count });
+    let Found { claims, programs, other_files } = found;
+    let mut problem = match ended {
+        Ok(()) => None,
+        // Without any of it, nobody can say that it is a provider's.
+        Err(err) if claims.is_none() && programs.is_empty() => return Err(err),
+        Err(err) => Some(Problem { offset: Some(count.get()), reason: reason(&err) }),
+    };
+    let claims = match claims {
+        Some(Ok(claims)) => Some(claims),
+        Some(Err(reason)) => {
+            problem.get_or_insert(Problem { offset: None, reason });
+            None
+        }
+        None if problem.is_none() => return Err(ArchiveError::NoClaims { compressed }),
+        None => None,
+    };
+    let targets = programs.into_iter().map(|entry| target(entry, claims.as_ref())).collect();
+    let data = ArchiveData { compressed, targets, other_files };
+    Ok(Archive { data, claims: claims.map(|claims| claims.data), problem })
+}
+
+fn reason(err: &ArchiveError) -> String {
+    match err {
+        ArchiveError::Damaged(source) => format!("the archive is damaged: {source}"),
+        err => format!("of the archive, {err}"),
+    }
+}
+
+impl Found {
+    fn read(&mut self, reader: impl Read) -> Result<(), ArchiveError> {
+        let (mut n_files, mut total) = (0, 0_u64);
+        let mut archive = tar::Archive::new(reader);
+        // Raw: long names would be read into memory, however long.
+        for entry in archive.entries().map_err(ArchiveError::Damaged)?.raw(true) {
+            let mut entry = entry.map_err(ArchiveError::Damaged)?;
+            n_files += 1;
+            total = total.saturating_add(entry.size());
+            if n_files > MAX_FILES {
+                return Err(ArchiveError::TooManyFiles);
+            }
+            if total > MAX_UNFOLDED {
+                return Err(ArchiveError::TooLarge);
+            }
+            if entry.header().entry_type().is_file() {
+                self.file(&mut entry).map_err(ArchiveError::Damaged)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, entry: &mut tar::Entry<'_, impl Read>) -> io::Result<()> {
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let stem = Path::new(&name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let size = entry.size();
+        if stem == "claims" {
+            let mut token = Vec::new();
+            entry.take(MAX_CLAIMS).read_to_end(&mut token)?;
+            is_whole(token.len() as u64, size.min(MAX_CLAIMS))?;
+            self.claims = Some(claims::parse(&token, claims::now()));
+        } else if name.ends_with(".bin") {
+            let (length, hash) = hash(entry)?;
+            is_whole(length, size)?;
+            self.programs.push(Entry { target: stem, size, hash });
+        } else {
+            self.other_files.push(name);
+        }
+        Ok(())
+    }
+}
+
+/// An archive that is cut off ends a file too early, which its reader does not tell from the file's end.
+fn is_whole(length: u64, size: u64) -> io::Result<()> {
+    if length == size {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut off inside a file"))
+    }
+}
+
+fn target(entry: Entry, claims: Option<&Claims>) -> TargetData {
+    let signed = claims.and_then(|claims| claims.target_hashes.get(&entry.target));
     let content_matches = signed.map(|signed| signed.eq_ignore_ascii_case(&entry.hash));
     TargetData { target: entry.target, size: entry.size, content_matches }
 }
 
-fn hash(reader: &mut impl Read) -> io::Result<String> {
+/// The length and the digest of what follows.
+fn hash(reader: &mut impl Read) -> io::Result<(u64, String)> {
     let mut context = Context::new(&SHA256);
+    let mut total = 0;
     let mut buffer = vec![0; 64 << 10];
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok(HEXUPPER.encode(context.finish().as_ref())),
-            Ok(length) => context.update(&buffer[..length]),
+            Ok(0) => return Ok((total, HEXUPPER.encode(context.finish().as_ref()))),
+            Ok(length) => {
+                total += length as u64;
+                context.update(&buffer[..length]);
+            }
             Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
             Err(err) => return Err(err),
         }
@@ -188,7 +270,24 @@ mod tests {
     fn other_archives_are_told_apart() {
         assert!(read(b"text").is_none());
         assert!(read(&gzip(b"text")).is_none());
-        assert!(matches!(read(&tar(&[("readme", b"x")])), Some(Err(ArchiveError::NoClaims))));
+        assert!(matches!(read(&tar(&[("readme", b"x")])), Some(Err(ArchiveError::NoClaims { compressed: false }))));
+    }
+
+    #[test]
+    fn what_comes_before_the_damage_is_shown() {
+        let whole = provider();
+        // Each file takes a block for its header and, here, one for its content; the claims take two.
+        let cut = 512 * 6 + 3;
+        let archive = read(&whole[..cut]).unwrap().unwrap();
+        assert_eq!(archive.problem.unwrap().offset, Some(cut as u64));
+        assert_eq!(archive.claims.unwrap().name.as_deref(), Some("NATS"));
+        assert_eq!(archive.data.targets.len(), 1);
+        // The claims alone are damaged.
+        let mut damaged = whole;
+        damaged[512] = b'!';
+        let archive = read(&damaged).unwrap().unwrap();
+        assert!(archive.claims.is_none() && archive.problem.unwrap().reason.contains("claims"));
+        assert_eq!(archive.data.targets.len(), 3);
     }
 
     #[test]

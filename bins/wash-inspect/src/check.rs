@@ -1,15 +1,15 @@
 //! `wash inspect check`: whether a host or a world has what a component needs.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use washlib_cli::{CommandError, Ui};
 use washlib_component::{Action, Change, Decoded, Direction, Impact, Item, Root, compare};
-use wit_parser::{InterfaceId, TypeDefKind, WorldItem};
+use wit_parser::{InterfaceId, TypeDefKind, WorldId, WorldItem};
 
+use crate::advice::Wanted;
 use crate::cli::Check;
-use crate::host_profile::{self, Answer, HostProfile, InterfaceName, Request, compatible};
-use crate::output::{Advice, CheckData, Finding, HostList, KnownHost, Status};
+use crate::host_profile::{self, Answer, HostProfile, InterfaceName, compatible};
+use crate::output::{CheckData, Finding, HostList, KnownHost, Status};
 use crate::source::{self, Content, Place, Source};
 use crate::{command_error, diff};
 
@@ -20,11 +20,12 @@ pub(crate) fn run(args: &Check, place: &Place<'_>, ui: &Ui) -> Result<(), Comman
     }
     let start = place.global.start_dir().map_err(CommandError::usage)?;
     let mut source = source::read(args.reference.as_deref(), place, ui)?;
-    let decoded = source.decoded()?;
+    let mut decoded = source.decoded()?;
     let data = match (&args.host, &args.world) {
-        (Some(host), _) => {
+        (Some(host), world) => {
             let profile = host_profile::find(host, &start).map_err(command_error::profile)?;
-            against_host(&source.name, &decoded, &profile)
+            let world = host_world(&source.name, &mut decoded, world.as_deref())?;
+            against_host(&source.name, &decoded, world, &profile)
         }
         (None, Some(world)) => against_world(&source.name, &decoded, world, &mut wit(args, world, place, ui)?)?,
         // Excluded where the command line is parsed.
@@ -47,25 +48,40 @@ fn list_hosts(ui: &Ui) -> Result<(), CommandError> {
     ui.result(&text, "Known hosts", HostList { hosts })
 }
 
-fn against_host(reference: &str, decoded: &Decoded, profile: &HostProfile) -> CheckData {
+/// What the host is to run: a component's own world, or one of a package's.
+fn host_world(name: &str, decoded: &mut Decoded, asked: Option<&str>) -> Result<WorldId, CommandError> {
+    if let Some(world) = decoded.world() {
+        return if asked.is_some() { Err(command_error::own_world(name)) } else { Ok(world) };
+    }
+    let asked = asked.map(|world| choose_package(decoded, world)).transpose()?;
+    let worlds = decoded.package().map(|package| &decoded.resolve.packages[package].worlds);
+    let names: Vec<_> = worlds.into_iter().flat_map(|worlds| worlds.keys().cloned()).collect();
+    let mut found = worlds.into_iter().flatten().filter(|(name, _)| asked.is_none_or(|asked| asked == name.as_str()));
+    match (found.next(), found.next(), asked) {
+        (Some((_, world)), None, _) => Ok(*world),
+        (None, _, Some(asked)) => Err(command_error::no_such_world(name, asked, &names)),
+        _ => Err(command_error::which_world(name, &names)),
+    }
+}
+
+fn against_host(reference: &str, decoded: &Decoded, world: WorldId, profile: &HostProfile) -> CheckData {
     let mut findings = Vec::new();
     let mut wanted = Wanted::default();
-    if let Some(world) = decoded.world() {
-        let world = &decoded.resolve.worlds[world];
-        for (key, item) in &world.imports {
-            let name = decoded.resolve.name_world_key(key);
-            match item {
-                WorldItem::Interface { id, .. } => findings.push(import(name, *id, decoded, profile, &mut wanted)),
-                WorldItem::Function(_) => {
-                    let note = Some("a function of the world itself, which no host has".to_owned());
-                    findings.push(Finding { name, status: Status::Missing, note });
-                }
-                WorldItem::Type { .. } => {}
+    let world = &decoded.resolve.worlds[world];
+    for (key, item) in &world.imports {
+        let name = decoded.resolve.name_world_key(key);
+        match item {
+            WorldItem::Interface { id, .. } => findings.push(import(name, *id, decoded, profile, &mut wanted)),
+            WorldItem::Function(_) => {
+                let note = Some("a function of the world itself, which no host has".to_owned());
+                findings.push(Finding { name, status: Status::Missing, note });
             }
+            WorldItem::Type { .. } => {}
         }
-        let exports = world.exports.keys().map(|key| decoded.resolve.name_world_key(key));
-        findings.extend(called_export(&exports.collect::<Vec<_>>(), profile));
     }
+    let exports: Vec<_> = world.exports.keys().map(|key| decoded.resolve.name_world_key(key)).collect();
+    findings.extend(exports.iter().filter_map(|name| called_on_request(name, profile, &mut wanted)));
+    findings.extend(called_export(&exports, profile));
     let fits = findings.iter().all(|finding| matches!(finding.status, Status::Provided | Status::OnRequest));
     CheckData {
         reference: reference.to_owned(),
@@ -109,6 +125,14 @@ fn newer(name: &str, offered: &str) -> Option<String> {
     (asked > offered_version).then(|| format!("the host has {offered}, which may lack what came after it"))
 }
 
+/// An export that the host calls only when it is told to.
+fn called_on_request(name: &str, profile: &HostProfile, wanted: &mut Wanted) -> Option<Finding> {
+    let request = profile.request_for_export(InterfaceName::parse(name)?)?;
+    wanted.add(name, request);
+    let note = Some("an export, which the host calls only when it is asked for".to_owned());
+    Some(Finding { name: name.to_owned(), status: Status::OnRequest, note })
+}
+
 /// The host has to call something.
 fn called_export(exports: &[String], profile: &HostProfile) -> Option<Finding> {
     let calls: Vec<_> = profile.calls_one_of.iter().filter_map(|name| InterfaceName::parse(name)).collect();
@@ -124,47 +148,6 @@ fn called_export(exports: &[String], profile: &HostProfile) -> Option<Finding> {
     }
     let note = Some("the host calls one of these, and the component exports none".to_owned());
     Some(Finding { name: profile.calls_one_of.join(" or "), status: Status::NotExported, note })
-}
-
-/// What has to be asked for, in the order of the imports.
-#[derive(Default)]
-struct Wanted {
-    requests: Vec<Advice>,
-    /// Interfaces by package, version and setting.
-    interfaces: BTreeMap<(String, String, String), Vec<String>>,
-}
-
-impl Wanted {
-    fn add(&mut self, name: &str, request: Request) {
-        let advice = match request {
-            Request::Flag(text) => Advice { kind: "flag".to_owned(), text },
-            Request::Manifest(text) => Advice { kind: "manifest".to_owned(), text },
-            Request::HostInterfaces(setting) => {
-                if let Some(name) = InterfaceName::parse(name) {
-                    let key = (name.package.to_owned(), name.version.to_owned(), setting);
-                    self.interfaces.entry(key).or_default().push(name.interface.to_owned());
-                }
-                return;
-            }
-        };
-        if !self.requests.contains(&advice) {
-            self.requests.push(advice);
-        }
-    }
-
-    fn advice(self) -> Vec<Advice> {
-        let entry = |((package, version, setting), interfaces): ((String, String, String), Vec<String>)| {
-            let (namespace, package) = package.split_once(':').unwrap_or(("", &package));
-            let version = if version.is_empty() { String::new() } else { format!(", version: \"{version}\"") };
-            let config = if setting.is_empty() { String::new() } else { format!(", config: {{ {setting} }}") };
-            let interfaces = interfaces.join(", ");
-            let text = format!(
-                "- {{ namespace: {namespace}, package: {package}{version}, interfaces: [{interfaces}]{config} }}"
-            );
-            Advice { kind: "hostInterfaces".to_owned(), text }
-        };
-        self.requests.into_iter().chain(self.interfaces.into_iter().map(entry)).collect()
-    }
 }
 
 /// Where the world is defined.

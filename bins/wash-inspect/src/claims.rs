@@ -12,7 +12,7 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::Deserialize;
 use washlib_component::Part;
 
-use crate::output::{ClaimsData, Signature, Validity};
+use crate::output::{ClaimsData, Problem, Signature, Validity};
 use crate::strip::{Choice, strip};
 
 /// The custom sections that hold the token: of older and of newer versions.
@@ -59,14 +59,16 @@ pub(crate) struct Claims {
 }
 
 /// The claims in a binary's outermost level, with whether its content is what was signed.
-pub(crate) fn of_binary(root: &Part<'_>, bytes: &[u8]) -> Option<ClaimsData> {
-    let token = SECTIONS.iter().find_map(|name| root.custom(name))?;
-    let mut claims = parse(token, now())?;
+pub(crate) fn of_binary(root: &Part<'_>, bytes: &[u8]) -> Result<Option<ClaimsData>, Problem> {
+    let named = |name: &&str| root.sections.iter().find(|section| section.is_custom() && section.name == *name);
+    let Some(section) = SECTIONS.iter().find_map(named) else { return Ok(None) };
+    let offset = Some(section.content.start as u64);
+    let mut claims = parse(section.data, now()).map_err(|reason| Problem { offset, reason })?;
     if let Some(hash) = &claims.hash {
         let without = strip(bytes, &Choice::Named(&SECTIONS.map(str::to_owned))).ok();
         claims.data.content_matches = without.map(|without| hash_text(&without).eq_ignore_ascii_case(hash));
     }
-    Some(claims.data)
+    Ok(Some(claims.data))
 }
 
 /// A digest as claims write it.
@@ -79,13 +81,16 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
 }
 
-/// Reads a token and verifies its signature.
-pub(crate) fn parse(token: &[u8], now: u64) -> Option<Claims> {
-    let token = std::str::from_utf8(token).ok()?.trim();
-    let (signed, signature) = token.rsplit_once('.')?;
-    let (header, payload) = signed.split_once('.')?;
-    BASE64URL_NOPAD.decode(header.as_bytes()).ok()?;
-    let payload: Payload = serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?).ok()?;
+/// Reads a token and verifies its signature; an error says why it cannot be read.
+pub(crate) fn parse(token: &[u8], now: u64) -> Result<Claims, String> {
+    let failed = |reason: String| format!("the signed claims cannot be read: {reason}");
+    let no_token = || failed("they are no JSON web token".to_owned());
+    let token = std::str::from_utf8(token).map_err(|_| no_token())?.trim();
+    let (signed, signature) = token.rsplit_once('.').ok_or_else(no_token)?;
+    let (header, payload) = signed.split_once('.').ok_or_else(no_token)?;
+    let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|err| failed(err.to_string()));
+    decode(header)?;
+    let payload: Payload = serde_json::from_slice(&decode(payload)?).map_err(|err| failed(err.to_string()))?;
     let signature = verify(&payload.iss, signed.as_bytes(), signature);
     let metadata = payload.wascap.unwrap_or_default();
     let validity = if payload.exp.is_some_and(|end| end < now) {
@@ -113,7 +118,7 @@ pub(crate) fn parse(token: &[u8], now: u64) -> Option<Claims> {
         signature,
         content_matches: None,
     };
-    Some(Claims { data, hash: metadata.hash.filter(|_| is_hashed), target_hashes: metadata.target_hashes })
+    Ok(Claims { data, hash: metadata.hash.filter(|_| is_hashed), target_hashes: metadata.target_hashes })
 }
 
 fn verify(issuer: &str, signed: &[u8], signature: &str) -> Signature {
@@ -228,7 +233,7 @@ pub(crate) mod tests {
         };
         let check = |bytes: &[u8]| {
             let outline = washlib_component::outline(bytes).unwrap();
-            of_binary(&outline.root, bytes).unwrap().content_matches
+            of_binary(&outline.root, bytes).unwrap().unwrap().content_matches
         };
         assert_eq!(check(&signed(&module)), Some(true));
         assert_eq!(check(&signed(&wat::parse_str("(module (func (export \"g\")))").unwrap())), Some(false));
@@ -243,12 +248,12 @@ pub(crate) mod tests {
             for bit in 0..8 {
                 let mut broken = good.clone();
                 broken[position] ^= 1 << bit;
-                if let Some(claims) = parse(&broken, 0) {
+                if let Ok(claims) = parse(&broken, 0) {
                     read += 1;
                     assert_ne!(claims.data.signature, Signature::Verified, "{position} {bit}");
                 }
             }
-            assert!(parse(&good[..position], 0).is_none_or(|claims| claims.data.signature != Signature::Verified));
+            assert!(parse(&good[..position], 0).ok().is_none_or(|claims| claims.data.signature != Signature::Verified));
         }
         assert!(read > 100, "{read}");
     }

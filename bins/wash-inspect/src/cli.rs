@@ -96,15 +96,16 @@ pub(crate) struct Check {
     pub(crate) reference: Option<String>,
 
     /// The host: a known one's name, or a file that describes one
-    #[arg(long, value_name = "HOST", required_unless_present_any = ["world", "list_hosts"], conflicts_with = "world")]
+    #[arg(long, value_name = "HOST", required_unless_present_any = ["world", "list_hosts"])]
     pub(crate) host: Option<String>,
 
-    /// The world that the component must fit: `namespace:package/world`, or a world's name alone
+    /// The world that the component must fit: `namespace:package/world`, or a world's name alone; with `--host`, the one of
+    /// a WIT package that the host is to run
     #[arg(long, value_name = "WORLD")]
     pub(crate) world: Option<String>,
 
     /// Where the world is defined: a folder of WIT, a file, a reference or a package [default: the project's WIT folder]
-    #[arg(long, value_name = "REF", requires = "world")]
+    #[arg(long, value_name = "REF", requires = "world", conflicts_with = "host")]
     pub(crate) wit: Option<String>,
 
     /// List the known hosts
@@ -127,7 +128,7 @@ pub(crate) struct Size {
     #[arg(long, value_name = "OLD")]
     pub(crate) diff: Option<String>,
 
-    /// Write a page with a map of the bytes, which needs no other file
+    /// Write a page with a map of the bytes, which needs no other file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) treemap: Option<PathBuf>,
 
@@ -316,8 +317,9 @@ Examples:
   wash inspect diff -o json old.wasm . | jq .data.verdict
 
 Exit status:
-  0    nothing breaks
-  1    the change is breaking, or one of them could not be read
+  0    the verdict is patch or minor. Of two packages, it is about the components that are written against them: a change
+       that breaks hosts alone is minor
+  1    the verdict is breaking, or one of them could not be read
   2    the command line is wrong";
 
 const CHECK_AFTER_HELP: &str = "\
@@ -325,6 +327,7 @@ Examples:
   wash inspect check --host wash                       This project on this version's own host
   wash inspect check hello.wasm --host wasmtime-serve
   wash inspect check hello.wasm --world wasi:http/proxy --wit wit/
+  wash inspect check wit/ --world app --host wash      One of the worlds of a WIT package
   wash inspect check --list-hosts
 
 Exit status:

@@ -8,7 +8,9 @@ use crate::cli::{Inspect, InspectCommand};
 use crate::output::{Description, Problem, WatData};
 use crate::registry::RegistryFlags;
 use crate::source::{self, Features, Place, Source};
-use crate::{check, command_error, dependencies, describe, diff, graph, metadata, print, size, strip, summary};
+use crate::{
+    check, command_error, dependencies, describe, diff, graph, metadata, partial, print, size, strip, summary,
+};
 
 impl Tool for Inspect {
     fn global(&self) -> &GlobalArgs {
@@ -62,12 +64,15 @@ fn show(args: &Inspect, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> 
     }
     let (decoded, error) = match decoded {
         Some(Ok(decoded)) => (Some(decoded), None),
+        // A core module without WIT is nothing broken.
+        Some(Err(washlib_component::DecodeError::NoWit)) | None => (None, None),
         Some(Err(err)) => (None, Some(err)),
-        None => (None, None),
     };
+    let partial = error.as_ref().map(|err| partial::read(source.bytes(), err)).unwrap_or_default();
+    let decoded = decoded.or(partial.decoded.clone());
     let mut description = describe::describe(&source, &artifact, decoded.as_ref())?;
-    // A core module without WIT is nothing broken.
-    if let Some(err) = error.filter(|err| !matches!(err, washlib_component::DecodeError::NoWit))
+    partial.add_names(&mut description);
+    if let Some(err) = error
         && description.problem.is_none()
     {
         let offset = err.offset().map(|offset| offset as u64);

@@ -35,7 +35,10 @@ pub(crate) fn source(err: SourceError) -> CommandError {
         SourceError::NotFound { .. } => Some("`wash inspect --help` tells what REF can be".to_owned()),
         _ => None,
     };
-    CommandError::failure(err).hint_if_some(hint)
+    match err {
+        err @ SourceError::Nameless => CommandError::usage(err).hint("leave it out to look at the project here"),
+        err => CommandError::failure(err).hint_if_some(hint),
+    }
 }
 
 pub(crate) fn pull(err: PullError) -> CommandError {
@@ -120,7 +123,10 @@ pub(crate) fn not_binary(name: &str, what: &str) -> CommandError {
 }
 
 pub(crate) fn archive(name: &str, err: ArchiveError) -> CommandError {
-    about(name, "a provider archive that cannot be read", err)
+    match err {
+        err @ ArchiveError::NoClaims { .. } => about(name, "not recognised", err),
+        err => about(name, "a tar archive that cannot be read", err),
+    }
 }
 
 pub(crate) fn partly(name: &str, problem: &Problem) -> CommandError {
@@ -137,11 +143,39 @@ pub(crate) fn invalid(name: &str, err: InvalidError) -> CommandError {
 }
 
 pub(crate) fn compare(err: CompareError) -> CommandError {
-    let (CompareError::WhichWorld { worlds, .. } | CompareError::NoSuchWorld { worlds, .. }) = &err else {
-        return CommandError::usage(err);
+    let hint = match &err {
+        CompareError::WhichWorld { worlds, .. } if !worlds.is_empty() => Some(add_world(worlds)),
+        CompareError::NoSuchWorld { worlds, .. } if !worlds.is_empty() => Some(has_worlds(worlds)),
+        _ => None,
     };
-    let hint = (!worlds.is_empty()).then(|| format!("add `--world`: {}", worlds.join(", ")));
     CommandError::usage(err).hint_if_some(hint)
+}
+
+fn add_world(worlds: &[String]) -> String {
+    format!("add `--world`: {}", worlds.join(", "))
+}
+
+fn has_worlds(worlds: &[String]) -> String {
+    format!("it has: {}", worlds.join(", "))
+}
+
+/// A package of which none or several worlds could run on a host.
+pub(crate) fn which_world(name: &str, worlds: &[String]) -> CommandError {
+    if worlds.is_empty() {
+        return CommandError::usage(format!("{name} has no world, and a host runs nothing else"));
+    }
+    CommandError::usage(format!("{name} has {} worlds: name one of them", worlds.len())).hint(add_world(worlds))
+}
+
+pub(crate) fn no_such_world(name: &str, asked: &str, worlds: &[String]) -> CommandError {
+    let hint = (!worlds.is_empty()).then(|| has_worlds(worlds));
+    CommandError::usage(format!("{name} has no world `{asked}`")).hint_if_some(hint)
+}
+
+pub(crate) fn own_world(name: &str) -> CommandError {
+    CommandError::usage(format!(
+        "with `--host`, `--world` chooses among the worlds of a WIT package, and {name} has one of its own"
+    ))
 }
 
 pub(crate) fn profile(err: ProfileError) -> CommandError {
@@ -173,6 +207,10 @@ pub(crate) fn no_target() -> CommandError {
 
 pub(crate) fn write(path: &Path, err: io::Error) -> CommandError {
     CommandError::failure(format!("cannot write {}: {err}", path.display()))
+}
+
+pub(crate) fn incomplete_bill(name: &str, problem: &str) -> CommandError {
+    CommandError::failure(format!("{name}: the bill of materials would be incomplete: {problem}"))
 }
 
 /// A tool of the wasm-tools family refused, in its own words.

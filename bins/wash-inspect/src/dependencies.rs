@@ -8,14 +8,14 @@ use std::io::Read as _;
 
 use serde::Deserialize;
 use washlib_cli::{CommandError, Ui};
-use washlib_component::Part;
+use washlib_component::{Part, unreadable};
 
 use crate::cli::{Deps, SbomFormat};
 use crate::command::whole_outline;
 use crate::output::{Dependency, DepsData, ModuleDependencies};
 use crate::source::Place;
 use crate::summary::printable;
-use crate::{metadata, sbom, source};
+use crate::{command_error, metadata, sbom, source};
 
 /// The name of the section.
 const SECTION: &str = ".dep-v0";
@@ -27,29 +27,39 @@ pub(crate) fn run(args: &Deps, place: &Place<'_>, ui: &Ui) -> Result<(), Command
     let mut source = source::read(args.reference.as_deref(), place, ui)?;
     source.wasm()?;
     let root = whole_outline(&source.name, source.bytes())?;
-    let (modules, problems) = of_parts(&root);
-    problems.iter().for_each(|problem| ui.warn(problem));
+    let (modules, mut problems) = of_parts(&root);
+    problems.extend(root.all().into_iter().filter_map(unreadable).map(|stopped| stopped.to_string()));
     let producers: BTreeSet<_> = root.all().iter().flat_map(|part| metadata::of_part(part).producers).collect();
-    let data =
-        DepsData { reference: source.name.clone(), modules, producers: producers.into_iter().collect(), problems };
+    let producers = producers.into_iter().collect();
+    let mut data = DepsData { reference: source.name.clone(), modules, producers, problems, sbom: None };
     if let Some(format) = args.sbom {
+        // Who takes a bill for whole would miss what is not on it.
+        if let Some(problem) = data.problems.first() {
+            return Err(command_error::incomplete_bill(&source.name, problem));
+        }
         let document = match format {
             SbomFormat::CycloneDx => sbom::cyclonedx(&source, &root, &data),
             SbomFormat::Spdx => sbom::spdx(&source, &root, &data),
         };
         let text = serde_json::to_string_pretty(&document).map_err(CommandError::failure)?;
-        return ui.result(&text, "A bill of materials", document);
+        data.sbom = document.as_object().cloned();
+        return ui.result(&text, "A bill of materials", data);
     }
     let counted: usize = data.modules.iter().map(|module| module.packages.len()).sum();
-    let message = match counted {
-        0 => "the binary records no crates or packages".to_owned(),
-        1 => "1 crate or package".to_owned(),
-        n => format!("{n} crates or packages"),
+    let message = match (data.problems.first(), counted) {
+        (Some(problem), _) => format!("{} can be read only in part: {problem}", source.name),
+        (None, 0) => "the binary records no crates or packages".to_owned(),
+        (None, 1) => "1 crate or package".to_owned(),
+        (None, n) => format!("{n} crates or packages"),
     };
-    if counted == 0 {
-        ui.hint("build with `cargo auditable build` to record them");
+    if data.problems.is_empty() {
+        if counted == 0 {
+            ui.hint("build with `cargo auditable build` to record them");
+        }
+        return ui.result(&text(&data), &message, data);
     }
-    ui.result(&text(&data), &message, data)
+    data.problems.iter().for_each(|problem| ui.warn(&format!("{}: {problem}", source.name)));
+    Err(ui.answer_no(&text(&data), &message, data))
 }
 
 fn text(data: &DepsData) -> String {

@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use ring::digest::{SHA256, digest};
 use washlib_cli::CommandError;
-use washlib_component::{Decoded, Kind, Part, Root, function_text, outline, type_text, value_text};
+use washlib_component::{Decoded, Kind, Part, Root, function_text, outline, type_text, unreadable, value_text};
 use wit_parser::{Function, FunctionKind, InterfaceId, Resolve, TypeDefKind, TypeOwner, WorldId, WorldItem, WorldKey};
 
 use crate::artifact::Artifact;
@@ -15,7 +15,7 @@ use crate::output::{
     Description, FileKind, FunctionData, InterfaceData, InterfaceReference, ItemKind, MetadataData, PackageItems,
     PartData, PartKind, Problem, TypeData, WorldData, WorldItemData,
 };
-use crate::source::{Content, Source};
+use crate::source::Source;
 use crate::{claims, command_error, dependencies, metadata};
 
 /// Packages whose version is that of WASI as a whole.
@@ -47,7 +47,8 @@ pub(crate) fn describe(
         problem: None,
     };
     let bytes = source.bytes();
-    if matches!(source.content, Content::Bytes(_)) {
+    // A folder of WIT has none.
+    if !bytes.is_empty() {
         description.size = Some(bytes.len() as u64);
         description.gzip_size = Some(gzip_size(bytes));
         description.digest =
@@ -59,6 +60,7 @@ pub(crate) fn describe(
         Artifact::Archive(archive) => {
             description.claims = archive.claims.clone();
             description.archive = Some(archive.data.clone());
+            description.problem = archive.problem.clone();
         }
     }
     if let Some(decoded) = decoded {
@@ -100,19 +102,21 @@ impl std::io::Write for Counter {
 
 fn wasm(name: &str, bytes: &[u8], description: &mut Description) -> Result<(), CommandError> {
     let outline = outline(bytes).map_err(|err| command_error::unrecognized(name, err))?;
-    if let Some(stopped) = outline.stopped {
-        description.problem = Some(Problem { offset: Some(stopped.offset as u64), reason: stopped.reason });
-    }
-    description.metadata = metadata::of_part(&outline.root);
-    add_parts(&outline.root, 0, &mut description.parts);
-    let (modules, problems) = dependencies::of_parts(&outline.root);
+    let root = &outline.root;
+    description.metadata = metadata::of_part(root);
+    add_parts(root, 0, &mut description.parts);
+    let (modules, problems) = dependencies::of_parts(root);
     description.dependencies = modules;
-    if let Some(reason) = problems.into_iter().next()
-        && description.problem.is_none()
-    {
-        description.problem = Some(Problem { offset: None, reason });
-    }
-    description.claims = claims::of_binary(&outline.root, bytes);
+    let (claims, no_claims) = match claims::of_binary(root, bytes) {
+        Ok(claims) => (claims, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    description.claims = claims;
+    // The first that keeps something from being read.
+    let stopped = outline.stopped.iter().cloned().chain(root.all().into_iter().filter_map(unreadable));
+    let stopped = stopped.map(|stopped| Problem { offset: Some(stopped.offset as u64), reason: stopped.reason });
+    let problems = problems.into_iter().map(|reason| Problem { offset: None, reason });
+    description.problem = stopped.chain(no_claims).chain(problems).next();
     if outline.root.kind == Kind::CoreModule {
         core_imports(&outline.root, description);
     }

@@ -47,6 +47,9 @@ pub(crate) struct HostProfile {
     /// Exports of which the host calls one: `namespace:package/interface@version`.
     #[serde(default)]
     pub(crate) calls_one_of: Vec<String>,
+    /// Exports that it calls only when it is told to.
+    #[serde(default)]
+    calls_on_request: Vec<Offer>,
     /// The interfaces that it offers to components.
     #[serde(default)]
     pub(crate) offers: Vec<Offer>,
@@ -107,6 +110,16 @@ pub(crate) enum Answer {
 }
 
 impl HostProfile {
+    /// What has to be done so that the host calls an export; nothing for one that needs nothing, or is of no use to it.
+    pub(crate) fn request_for_export(&self, export: InterfaceName<'_>) -> Option<Request> {
+        let is_meant = |offer: &&Offer| {
+            offer.package == export.package
+                && offer.interfaces.iter().any(|name| name == export.interface)
+                && offer.versions.iter().any(|version| compatible(version, export.version))
+        };
+        self.calls_on_request.iter().find(is_meant)?.request.clone()
+    }
+
     /// What the host has for an import.
     pub(crate) fn answer(&self, import: InterfaceName<'_>) -> Answer {
         let mut others = Vec::new();

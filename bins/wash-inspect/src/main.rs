@@ -1,5 +1,6 @@
 //! `wash inspect`: bytes in; imports, exports, WIT, metadata, differences and verdicts out. Nothing that it reads is run.
 
+mod advice;
 mod archive;
 mod artifact;
 mod check;
@@ -15,6 +16,7 @@ mod host_profile;
 mod metadata;
 mod output;
 mod package;
+mod partial;
 mod print;
 mod registry;
 mod sbom;

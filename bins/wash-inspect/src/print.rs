@@ -1,12 +1,13 @@
 //! `wash inspect wat` and `wash inspect validate`: thin over wasmprinter and wasmparser.
 
 use washlib_cli::{CommandError, Ui};
-use washlib_component::{InvalidError, check_bounds, guarded, validate as validate_bytes};
+use washlib_component::{InvalidError, Kind, check_bounds, guarded, identify, validate as validate_bytes};
 
 use crate::cli::Validate;
 use crate::command_error;
-use crate::output::{Problem, ValidateData};
+use crate::output::{FileKind, Problem, ValidateData};
 use crate::source::{self, Place, Source};
+use crate::summary::kind_text;
 
 /// The text format of a binary.
 pub(crate) fn wat(source: &mut Source, skeleton: bool) -> Result<String, CommandError> {
@@ -30,9 +31,14 @@ pub(crate) fn validate(args: &Validate, place: &Place<'_>, ui: &Ui) -> Result<()
     let mut source = source::read(args.reference.as_deref(), place, ui)?;
     let name = source.name.clone();
     let bytes = source.wasm()?;
+    let kind = match identify(bytes).map_err(|err| command_error::unrecognized(&name, err))? {
+        Kind::Component => FileKind::Component,
+        Kind::CoreModule => FileKind::CoreModule,
+    };
     let Err(err) = validate_bytes(bytes) else {
-        let data = ValidateData { reference: name.clone(), valid: true, problem: None };
-        let message = format!("{name} is valid");
+        let what = kind_text(kind).trim_start_matches("a ");
+        let message = format!("{name} is a valid {what}");
+        let data = ValidateData { reference: name, valid: true, kind, problem: None };
         return ui.result(&message, &message, data);
     };
     if !ui.is_json() {
@@ -46,5 +52,5 @@ pub(crate) fn validate(args: &Validate, place: &Place<'_>, ui: &Ui) -> Result<()
     };
     let message = format!("{name} is not valid: {err}");
     let problem = Some(Problem { offset, reason: err.to_string() });
-    Err(ui.answer_no(&message, &message, ValidateData { reference: name, valid: false, problem }))
+    Err(ui.answer_no(&message, &message, ValidateData { reference: name, valid: false, kind, problem }))
 }

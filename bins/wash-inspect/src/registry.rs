@@ -8,11 +8,15 @@ use std::env;
 use washlib_cli::{CommandError, RegistryArgs, Ui};
 use washlib_registry::configuration::Flags;
 use washlib_registry::{
-    Cancellation, Client, PullOptions, Reference, Secret, Settings, Unwatched, configuration, pull_component_blocking,
+    Cancellation, Client, Expect, LayerChoice, LayerError, PullError, PullOptions, Reference, Secret, Settings,
+    Unwatched, configuration, pull_component_blocking,
 };
 
 use crate::command_error;
 use crate::source::{self, Place};
+
+/// The media type of a provider archive of wasmCloud 1.x.
+const PROVIDER_LAYER: &str = "application/vnd.wasmcloud.provider.archive.layer.v1+par";
 
 /// What the command line says about registries.
 pub(crate) struct RegistryFlags {
@@ -45,10 +49,22 @@ pub(crate) fn pull(reference: &str, place: &Place<'_>, ui: &Ui) -> Result<Vec<u8
     let cancel = cancellation.clone();
     washlib_cli::on_interrupt(move |_| cancel.cancel()).map_err(CommandError::failure)?;
     ui.status("Pulling", &reference.to_string());
-    let pulled = pull_component_blocking(&client, &reference, &PullOptions::default(), &Unwatched, &cancellation)
-        .map_err(command_error::pull)?
-        .ok_or_else(CommandError::interrupted)?;
+    let pull = |options: &PullOptions| pull_component_blocking(&client, &reference, options, &Unwatched, &cancellation);
+    let pulled = match pull(&PullOptions::default()) {
+        Err(PullError::Layer { source: LayerError::Provider, .. }) => pull(&provider()),
+        other => other,
+    };
+    let pulled = pulled.map_err(command_error::pull)?.ok_or_else(CommandError::interrupted)?;
     pulled.read().map_err(|err| command_error::cached(&reference, err))
+}
+
+/// A provider's archive is no component, and is taken as it is.
+fn provider() -> PullOptions {
+    PullOptions {
+        layer: LayerChoice::Named(PROVIDER_LAYER.to_owned()),
+        expect: Expect::Anything,
+        ..PullOptions::default()
+    }
 }
 
 /// The settings of the project around the start folder, or of the user alone.

@@ -129,13 +129,15 @@ pub(crate) fn spdx(source: &Source, root: &Part<'_>, data: &DepsData) -> Value {
     let mut documents = vec![json!({
         "SPDXID": "SPDXRef-Wasm",
         "name": name_of(source, root),
-        "versionInfo": metadata.version,
         "downloadLocation": "NOASSERTION",
         "filesAnalyzed": false,
         "licenseDeclared": license(metadata.licenses.as_ref()),
         "checksums": [{ "algorithm": "SHA256", "checksumValue": digest }],
         "primaryPackagePurpose": "APPLICATION",
     })];
+    if let Some(version) = &metadata.version {
+        documents[0]["versionInfo"] = json!(version);
+    }
     documents.extend(packages.iter().map(|package| {
         json!({
             "SPDXID": ids[package.reference.as_str()],

@@ -20,7 +20,13 @@ pub(crate) fn run(args: &Strip, place: &Place<'_>, ui: &Ui) -> Result<(), Comman
     let start = place.global.start_dir().map_err(CommandError::usage)?;
     let mut source = source::read(args.reference.as_deref(), place, ui)?;
     source.wasm()?;
-    whole_outline(&source.name, source.bytes())?;
+    let root = whole_outline(&source.name, source.bytes())?;
+    for pattern in &args.delete {
+        let names = root.all().into_iter().flat_map(|part| &part.sections).filter(|section| section.is_custom());
+        if !names.map(|section| section.name).any(|name| matches(pattern, name)) {
+            ui.warn(&format!("{} has no custom section `{pattern}`", source.name));
+        }
+    }
     let choice = if args.all {
         Choice::All
     } else if args.delete.is_empty() {
@@ -54,11 +60,16 @@ impl Choice<'_> {
                 !is_needed && !name.starts_with("component-type")
             }
             Self::All => true,
-            Self::Named(patterns) => patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(start) => name.starts_with(start),
-                None => pattern == name,
-            }),
+            Self::Named(patterns) => patterns.iter().any(|pattern| matches(pattern, name)),
         }
+    }
+}
+
+/// `*` at the end of a pattern stands for any ending.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => pattern == name,
     }
 }
 

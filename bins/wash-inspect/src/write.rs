@@ -16,6 +16,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // The file that a link leads to is meant, and not the link.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file =
         tempfile::Builder::new().prefix(".wash-inspect-").permissions(permissions(path)?).tempfile_in(folder)?;

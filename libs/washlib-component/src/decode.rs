@@ -9,10 +9,7 @@ use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{PackageId, Resolve, WorldId};
 
 use crate::guard::{UnexpectedError, guarded};
-use crate::{InvalidError, Kind, LimitError, UnrecognizedError, check_bounds, identify};
-
-/// How deep the brackets of a WIT text may nest: its parser calls itself for each.
-const MAX_BRACKETS: usize = 100;
+use crate::{InvalidError, Kind, LimitError, UnrecognizedError, WitBounds, check_bounds, identify};
 
 /// Why a file's WIT cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -156,7 +153,7 @@ fn component(decoded: DecodedWasm) -> Decoded {
 ///
 /// When it is malformed; the reason shows the place.
 pub fn parse_wit(name: &str, text: &str) -> Result<Decoded, DecodeError> {
-    check_wit_nesting(text)?;
+    WitBounds::default().add(text)?;
     guarded(|| {
         let mut resolve = Resolve::default();
         match resolve.push_source(name, text) {
@@ -164,27 +161,6 @@ pub fn parse_wit(name: &str, text: &str) -> Result<Decoded, DecodeError> {
             Err(err) => Err(DecodeError::Invalid { offset: None, reason: resolve.render_error(&err) }),
         }
     })?
-}
-
-/// Refuses a WIT text whose parser would call itself too often.
-///
-/// # Errors
-///
-/// When angle brackets are nested too deep.
-pub fn check_wit_nesting(text: &str) -> Result<(), LimitError> {
-    let mut depth = 0_usize;
-    for (offset, byte) in text.bytes().enumerate() {
-        match byte {
-            b'<' => depth += 1,
-            b'>' => depth = depth.saturating_sub(1),
-            b';' => depth = 0,
-            _ => {}
-        }
-        if depth > MAX_BRACKETS {
-            return Err(LimitError::TooDeep { offset });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -77,6 +77,11 @@ fn not_wasm(bytes: &[u8]) -> UnrecognizedError {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => "a zstd archive",
         [b'P', b'K', 0x03, 0x04, ..] => "a zip archive",
         [b'!', b'<', b'a', b'r', b'c', b'h', b'>', ..] => "a static library",
+        [b'%', b'P', b'D', b'F', b'-', ..] => "a PDF document",
+        [0x89, b'P', b'N', b'G', ..] => "a PNG image",
+        [0xff, 0xd8, 0xff, ..] => "a JPEG image",
+        // Where the first header of a tar file says that it is one (POSIX, pax).
+        _ if bytes.get(257..262) == Some(b"ustar") => "a tar archive",
         _ => text_description(bytes),
     };
     UnrecognizedError::NotWasm { description }
@@ -134,6 +139,12 @@ mod tests {
         assert_eq!(description(b"package a:b;"), "a WIT text");
         assert_eq!(description(b"\x7fELF\x02"), "a native ELF program");
         assert_eq!(description(&[0xff, 0xfe, 0x00]), "unknown binary data");
+        assert_eq!(description(b"%PDF-1.7\n"), "a PDF document");
+        assert_eq!(description(b"\x89PNG\r\n\x1a\n"), "a PNG image");
+        let mut tar = b"readme".to_vec();
+        tar.resize(512, 0);
+        tar[257..262].copy_from_slice(b"ustar");
+        assert_eq!(description(&tar), "a tar archive");
         let mut cut = "é".repeat(600).into_bytes();
         cut.insert(0, b'x');
         assert_eq!(description(&cut), "a text");

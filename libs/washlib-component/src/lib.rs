@@ -14,17 +14,19 @@ mod limits;
 mod outline;
 mod render;
 mod validate;
+mod wit_text;
 
 pub use bounds::{
     Excess, MAX_BYTES, MAX_DEFINITIONS, MAX_EXTRA_CONTENTS, MAX_INSTANCES, MAX_NESTING, MAX_PARTS, check_bounds,
     check_length,
 };
-pub use decode::{DecodeError, Decoded, Root, check_wit_nesting, decode, parse_wit};
+pub use decode::{DecodeError, Decoded, Root, decode, parse_wit};
 pub use difference::{Action, Change, CompareError, Difference, Direction, Impact, Item, Subject, compare};
 pub use encode::{Adapter, EncodeError, Encoded, encode};
 pub use guard::{UnexpectedError, guarded};
 pub use identify::{Kind, UnrecognizedError, identify};
 pub use limits::LimitError;
-pub use outline::{Outline, Part, Section, Stopped, outline, producers};
+pub use outline::{Outline, Part, Section, Stopped, outline, producers, unreadable};
 pub use render::{function_text, type_text, value_text};
 pub use validate::{InvalidError, validate};
+pub use wit_text::WitBounds;

@@ -8,6 +8,9 @@ use crate::MAX_NESTING;
 pub(crate) const MAX_SECTIONS: usize = 200_000;
 /// How many modules and components a file may hold.
 pub(crate) const MAX_OUTLINED_PARTS: usize = 10_000;
+/// How often a WIT text, or all of a package together, may say `use`. Each may make a chain of interfaces one longer, and
+/// a step of it takes the better part of a kilobyte of stack; all of WASI 0.2 has less than 200.
+pub(crate) const MAX_USES: usize = 2_000;
 
 /// A file that goes beyond what is read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -31,13 +34,22 @@ pub enum LimitError {
         /// Where the section begins that is one too many.
         offset: usize,
     },
+    /// A WIT text refers to other interfaces too often.
+    #[error("`use` stands more than {MAX_USES} times in the WIT")]
+    TooManyUses {
+        /// Where it stands once too often.
+        offset: usize,
+    },
 }
 
 impl LimitError {
     /// The byte at which reading stopped.
     pub fn offset(&self) -> usize {
         match self {
-            Self::TooDeep { offset } | Self::TooManyParts { offset } | Self::TooManySections { offset } => *offset,
+            Self::TooDeep { offset }
+            | Self::TooManyParts { offset }
+            | Self::TooManySections { offset }
+            | Self::TooManyUses { offset } => *offset,
         }
     }
 }

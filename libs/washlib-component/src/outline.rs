@@ -5,7 +5,10 @@
 
 use std::ops::Range;
 
-use wasmparser::{ComponentNameSectionReader, Encoding, Name, NameSectionReader, Parser, Payload};
+use wasmparser::{
+    BinaryReader, ComponentNameSectionReader, Encoding, Name, NameSectionReader, Parser, Payload, SectionLimited,
+    WasmFeatures,
+};
 
 use crate::limits::{LimitError, MAX_OUTLINED_PARTS, MAX_SECTIONS};
 use crate::{Kind, MAX_NESTING, UnrecognizedError, identify};
@@ -280,7 +283,7 @@ fn give_names(root: &mut Part<'_>) {
 
 fn module_name(part: &Part<'_>) -> Option<String> {
     let section = part.sections.iter().find(|section| section.is_custom() && section.name == "name")?;
-    let reader = wasmparser::BinaryReader::new(section.data, section.content.start);
+    let reader = BinaryReader::new(section.data, section.content.start);
     NameSectionReader::new(reader).find_map(|name| match name {
         Ok(Name::Module { name, .. }) if !name.is_empty() => Some(name.to_owned()),
         _ => None,
@@ -292,7 +295,7 @@ fn name_component(part: &mut Part<'_>) {
     else {
         return;
     };
-    let reader = wasmparser::BinaryReader::new(section.data, section.content.start);
+    let reader = BinaryReader::new(section.data, section.content.start);
     for name in ComponentNameSectionReader::new(reader).flatten() {
         match name {
             wasmparser::ComponentName::Component { name, .. } => part.name = Some(name.to_owned()),
@@ -319,7 +322,7 @@ pub fn producers(part: &Part<'_>) -> Vec<(String, Vec<(String, String)>)> {
     let Some(section) = part.sections.iter().find(|section| section.is_custom() && section.name == "producers") else {
         return Vec::new();
     };
-    let reader = wasmparser::BinaryReader::new(section.data, section.content.start);
+    let reader = BinaryReader::new(section.data, section.content.start);
     let Ok(fields) = wasmparser::ProducersSectionReader::new(reader) else { return Vec::new() };
     let mut producers = Vec::new();
     for field in fields.into_iter().flatten() {
@@ -328,6 +331,43 @@ pub fn producers(part: &Part<'_>) -> Vec<(String, Vec<(String, String)>)> {
         producers.push((field.name.to_owned(), values));
     }
     producers
+}
+
+/// The first section of a part that lists what cannot be read: of the lists of a core module, and of producers. The
+/// outline itself only counts what sections say that they hold.
+pub fn unreadable(part: &Part<'_>) -> Option<Stopped> {
+    part.sections.iter().find_map(|section| {
+        let err = entries_of(part.kind, section).err()?;
+        let reason = format!("the section `{}` cannot be read: {}", section.name, err.message());
+        Some(Stopped { offset: err.offset(), reason })
+    })
+}
+
+/// Reads each entry, and keeps none.
+fn entries_of(kind: Kind, section: &Section<'_>) -> wasmparser::Result<()> {
+    fn all<'a, T: wasmparser::FromReader<'a>>(reader: BinaryReader<'a>) -> wasmparser::Result<()> {
+        SectionLimited::<T>::new(reader)?.into_iter().try_for_each(|entry| entry.map(drop))
+    }
+    let reader = BinaryReader::new_features(section.data, section.content.start, WasmFeatures::all());
+    match (kind, section.name) {
+        (_, "producers") if section.is_custom() => wasmparser::ProducersSectionReader::new(reader)?
+            .into_iter()
+            .try_for_each(|field| field?.values.into_iter().try_for_each(|value| value.map(drop))),
+        _ if section.is_custom() => Ok(()),
+        (Kind::CoreModule, "type") => all::<wasmparser::RecGroup>(reader),
+        (Kind::CoreModule, "import") => {
+            wasmparser::ImportSectionReader::new(reader)?.into_imports().try_for_each(|import| import.map(drop))
+        }
+        (Kind::CoreModule, "function") => all::<u32>(reader),
+        (Kind::CoreModule, "table") => all::<wasmparser::Table<'_>>(reader),
+        (Kind::CoreModule, "memory") => all::<wasmparser::MemoryType>(reader),
+        (Kind::CoreModule, "tag") => all::<wasmparser::TagType>(reader),
+        (Kind::CoreModule, "global") => all::<wasmparser::Global<'_>>(reader),
+        (Kind::CoreModule, "export") => all::<wasmparser::Export<'_>>(reader),
+        (Kind::CoreModule, "element") => all::<wasmparser::Element<'_>>(reader),
+        (Kind::CoreModule, "data") => all::<wasmparser::Data<'_>>(reader),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub(crate) struct DepsData {
     pub(crate) producers: Vec<Producer>,
     /// Sections that could not be read, and why.
     pub(crate) problems: Vec<String>,
+    /// The bill of materials, in the format that was asked for; `null` without `--sbom`.
+    pub(crate) sbom: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// What one module records.

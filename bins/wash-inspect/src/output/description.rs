@@ -12,7 +12,7 @@ pub(crate) struct Description {
     pub(crate) reference: String,
     /// What it is.
     pub(crate) kind: FileKind,
-    /// Bytes; `null` for a folder of WIT.
+    /// Bytes; `null` for a folder of WIT, as are the next two.
     pub(crate) size: Option<u64>,
     /// Bytes after gzip at its default level.
     pub(crate) gzip_size: Option<u64>,
@@ -61,7 +61,7 @@ pub(crate) enum FileKind {
 /// What is wrong with a file.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(crate) struct Problem {
-    /// The byte at which reading stopped.
+    /// The byte at which reading stopped; of a compressed archive, the byte of what it unfolds to.
     pub(crate) offset: Option<u64>,
     /// Why.
     pub(crate) reason: String,

@@ -43,6 +43,8 @@ pub(crate) struct ValidateData {
     pub(crate) reference: String,
     /// Whether it is valid.
     pub(crate) valid: bool,
+    /// What it is: `component`, also for a WIT package in binary form, or `core-module`.
+    pub(crate) kind: FileKind,
     /// What is wrong, and where.
     pub(crate) problem: Option<Problem>,
 }

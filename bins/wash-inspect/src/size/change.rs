@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::output::{SizeChange, SizeData, SizeDiffData};
 
-/// Compares two measurements; at most `top` functions.
+/// Compares two measurements; at most `top` functions and crates.
 pub(super) fn compare(old: &SizeData, new: &SizeData, top: usize) -> SizeDiffData {
     let mut functions = changes(function_sizes(old), function_sizes(new));
     functions.truncate(top);
+    let mut crates = changes(crate_sizes(old), crate_sizes(new));
+    crates.truncate(top);
     SizeDiffData {
         old: old.reference.clone(),
         new: new.reference.clone(),
         size_before: old.size,
         size: new.size,
         sections: changes(section_sizes(old), section_sizes(new)),
-        crates: changes(crate_sizes(old), crate_sizes(new)),
+        crates,
         functions,
     }
 }

@@ -21,6 +21,12 @@ use crate::write::replace;
 pub(crate) fn run(args: &Size, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
     let start = place.global.start_dir().map_err(CommandError::usage)?;
     let measured = measured(args.reference.as_deref(), place, ui)?;
+    if args.treemap.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+        if ui.is_json() || args.diff.is_some() {
+            return Err(CommandError::usage("a page on standard output leaves no place for anything else"));
+        }
+        return ui.text(&treemap::page(&measured));
+    }
     if let Some(path) = &args.treemap {
         let path = start.join(path);
         replace(&path, treemap::page(&measured).as_bytes())?;
@@ -36,9 +42,10 @@ pub(crate) fn run(args: &Size, place: &Place<'_>, ui: &Ui) -> Result<(), Command
         None => {
             let message = format!("{} bytes", measured.size);
             let mut data = measured;
+            data.crates.truncate(args.top);
             data.functions.truncate(args.top);
             data.data.truncate(args.top);
-            ui.result(&text(&data, args.top), &message, data)
+            ui.result(&text(&data), &message, data)
         }
     }
 }
@@ -54,7 +61,7 @@ fn measured(reference: Option<&str>, place: &Place<'_>, ui: &Ui) -> Result<SizeD
     Ok(data)
 }
 
-fn text(data: &SizeData, top: usize) -> String {
+fn text(data: &SizeData) -> String {
     let mut text = String::new();
     let Strippable { default, all, debug } = data.strippable;
     let _ = writeln!(text, "{} ({} gzip)", bytes_text(data.size), bytes_text(data.gzip_size));
@@ -78,7 +85,7 @@ fn text(data: &SizeData, top: usize) -> String {
     }
     if !data.crates.is_empty() {
         text.push_str("\ncode by crate\n");
-        for krate in data.crates.iter().take(top) {
+        for krate in &data.crates {
             let _ = writeln!(
                 text,
                 "  {:>10}  {}  ({} functions)",

@@ -3,7 +3,7 @@
 use snapbox::str;
 use washlib_test::Sandbox;
 
-use crate::fixtures::{WIT, component, inspect};
+use crate::fixtures::{WIT, component, inspect, package};
 
 /// A world that imports what hosts have, have on request, have in other versions and do not have.
 const MIXED: &str = "package demo:app;
@@ -36,11 +36,15 @@ missing         demo:other/api
 does not match  wasi:cli/stdout@0.1.0  (the host has 0.2.12, 0.3.0)
 on request      wasi:keyvalue/store@0.2.0-draft
 on request      wasi:config/store@0.2.0-rc.1
+on request      wasi:http/incoming-handler@0.2.0  (an export, which the host calls only when it is asked for)
 provided        wasi:random/random@0.2.0
 provided        wasi:clocks/monotonic-clock@0.3.0
 
 add (hostInterfaces)
   - { namespace: wasi, package: config, version: "0.2.0-rc.1", interfaces: [store] }
+
+add (hostInterfaces)
+  - { namespace: wasi, package: http, version: "0.2.0", interfaces: [incoming-handler], config: { host: <name> } }
 
 add (hostInterfaces)
   - { namespace: wasi, package: keyvalue, version: "0.2.0-draft", interfaces: [store] }
@@ -113,4 +117,62 @@ fn a_world_is_what_a_component_must_fit() {
         .assert_code(2)
         .assert_stderr_has("store");
     inspect(&sandbox, &["check", "shop.wasm", "--world", "store"]).assert_code(2).assert_stderr_has("--wit <folder>");
+}
+
+#[test]
+fn a_package_is_entered_once_whatever_its_versions() {
+    let sandbox = Sandbox::new();
+    let wit = "package demo:app;
+        world app {
+            import wasi:keyvalue/store@0.2.0-draft;
+            import wasi:keyvalue/atomics@0.2.0-draft2;
+            import wasi:keyvalue/store@0.2.0-draft2;
+            import wasi:logging/logging;
+            import wasi:logging/logging@0.1.0-draft;
+        }
+        package wasi:keyvalue@0.2.0-draft { interface store { open: func(); } }
+        package wasi:keyvalue@0.2.0-draft2 { interface store { open: func(); } interface atomics { add: func(); } }
+        package wasi:logging { interface logging { log: func(); } }
+        package wasi:logging@0.1.0-draft { interface logging { log: func(); } }";
+    sandbox.write("app.wasm", component(wit));
+    let json = inspect(&sandbox, &["-o", "json", "check", "app.wasm", "--host", "wash"]).assert_success().json();
+    let advice: Vec<_> =
+        json["data"]["advice"].as_array().unwrap().iter().map(|advice| advice["text"].clone()).collect();
+    assert_eq!(
+        advice,
+        [
+            "- { namespace: wasi, package: keyvalue, interfaces: [atomics, store] }",
+            "- { namespace: wasi, package: logging, interfaces: [logging] }"
+        ]
+    );
+}
+
+/// A package has no imports of its own: that it fits would be said of anything.
+#[test]
+fn of_a_package_one_world_is_checked() {
+    let sandbox = Sandbox::new();
+    let one = "package a:b; interface i { f: func(); } world good { } ";
+    let two = format!("{one} world bad {{ import i; }}");
+    sandbox.write("none.wit", "package a:b; interface i { f: func(); }");
+    sandbox.write("bad.wit", "package a:b; interface i { f: func(); } world bad { import i; }");
+    sandbox.write("bad.wasm", package("package a:b; interface i { f: func(); } world bad { import i; }"));
+    sandbox.write("folder/two.wit", &two);
+    sandbox.write("two.wasm", package(&two));
+    sandbox.write("one.wit", one);
+    let check = |arguments: &[&str]| inspect(&sandbox, &[&["check", "--host", "wash"], arguments].concat());
+    check(&["one.wit"]).assert_success();
+    for bad in ["bad.wit", "bad.wasm"] {
+        let output = check(&[bad]).assert_code(1);
+        assert!(output.stdout.contains("missing         a:b/i"), "{}", output.stdout);
+    }
+    check(&["none.wit"]).assert_code(2).assert_stderr_has("has no world");
+    for two in ["folder", "two.wasm"] {
+        check(&[two]).assert_code(2).assert_stderr_has("add `--world`: good, bad");
+        check(&[two, "--world", "good"]).assert_success();
+        check(&[two, "--world", "a:b/bad"]).assert_code(1);
+        check(&[two, "--world", "ugly"]).assert_code(2).assert_stderr_has("it has: good, bad");
+        check(&[two, "--world", "x:y/good"]).assert_code(2);
+    }
+    sandbox.write("app.wasm", component("package a:b; world w { export run: func(); }"));
+    check(&["app.wasm", "--world", "w"]).assert_code(2).assert_stderr_has("one of its own");
 }

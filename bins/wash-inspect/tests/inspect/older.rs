@@ -106,3 +106,39 @@ fn a_provider_archive_shows_its_targets() {
     assert_eq!(json["data"]["kind"], "provider-archive");
     assert_eq!(json["data"]["archive"]["targets"][0]["content_matches"], true);
 }
+
+#[test]
+fn a_cut_provider_archive_shows_what_came_before() {
+    let sandbox = Sandbox::new();
+    let token = token(&format!(r#"{{"name":"KV","target_hashes":{{"x86_64-linux":"{}"}}}}"#, hash(b"one")));
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in [("claims.jwt", token.as_bytes()), ("x86_64-linux.bin", b"one"), ("arm-linux.bin", b"two")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        builder.append_data(&mut header, name, content).unwrap();
+    }
+    let whole = builder.into_inner().unwrap();
+    let end = whole.windows(7).position(|window| window == b"arm-lin").unwrap();
+    sandbox.write("kv.par", &whole[..end + 513]);
+    let output = inspect(&sandbox, &["kv.par"]).assert_code(1).assert_stderr_has("cut off inside a file");
+    for line in ["claims     KV\n", "targets    x86_64-linux (3 B), as signed\n", "reading stopped at byte 0x"] {
+        assert!(output.stdout.contains(line), "{line} in\n{}", output.stdout);
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    std::io::Write::write_all(&mut encoder, &whole[..end + 100]).unwrap();
+    let packed = encoder.finish().unwrap();
+    sandbox.write("kv.par.gz", &packed[..packed.len() - 8]);
+    let json = inspect(&sandbox, &["-o", "json", "kv.par.gz"]).assert_code(1).json();
+    assert_eq!(json["data"]["claims"]["name"], "KV");
+    assert_eq!(json["data"]["archive"]["targets"].as_array().unwrap().len(), 1);
+    assert_eq!(json["data"]["problem"]["offset"], end + 100);
+    // Another archive.
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_cksum();
+    builder.append_data(&mut header, "readme", &b""[..]).unwrap();
+    sandbox.write("other.tar", builder.into_inner().unwrap());
+    inspect(&sandbox, &["other.tar"]).assert_code(1).assert_stderr_has("the file is a tar archive");
+}

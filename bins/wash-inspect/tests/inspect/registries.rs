@@ -46,3 +46,39 @@ fn a_password_goes_to_the_first_registry_alone() {
     assert!(!requests.is_empty());
     assert!(requests.iter().all(|request| !request.headers.contains_key("authorization")), "{requests:?}");
 }
+
+#[test]
+fn a_provider_archive_is_shown_as_its_file_is() {
+    let registry = TestRegistry::start();
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in [("claims.jwt", &b"e30.e30.x"[..]), ("x86_64-linux.bin", b"program")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        builder.append_data(&mut header, name, content).unwrap();
+    }
+    let archive = builder.into_inner().unwrap();
+    let descriptor = |kind: &str, content: &[u8]| {
+        serde_json::json!({
+            "mediaType": kind,
+            "digest": registry.put_blob("me/kv", content).to_string(),
+            "size": content.len(),
+        })
+    };
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": descriptor("application/vnd.wasmcloud.provider.archive.config", b"{}"),
+        "layers": [descriptor("application/vnd.wasmcloud.provider.archive.layer.v1+par", &archive)],
+    });
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    registry.put_manifest("me/kv", "1", kind, manifest.to_string().as_bytes());
+    let sandbox = Sandbox::new();
+    let reference = registry.reference("me/kv:1");
+    sandbox.write("kv.par", &archive);
+    let local = inspect(&sandbox, &["kv.par"]).assert_success().stdout;
+    let pulled = inspect(&sandbox, &[&reference]).assert_success().stdout;
+    assert_eq!(pulled.replace(&reference, "kv.par"), local);
+    assert!(local.contains("targets    x86_64-linux"), "{local}");
+    inspect(&sandbox, &["size", &reference]).assert_code(1).assert_stderr_has("a provider archive");
+}
