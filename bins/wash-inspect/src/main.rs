@@ -15,6 +15,7 @@ mod graph;
 mod host_profile;
 mod metadata;
 mod output;
+mod own_name;
 mod package;
 mod partial;
 mod print;

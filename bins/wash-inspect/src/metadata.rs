@@ -1,5 +1,7 @@
 //! `wash inspect metadata`: what a binary says of itself, and changing it.
 
+use std::borrow::Cow;
+
 use washlib_cli::{CommandError, Ui};
 use washlib_component::{Part, guarded, producers};
 use wasm_metadata::{AddMetadata, AddMetadataField};
@@ -10,7 +12,7 @@ use crate::output::{MetadataData, Producer};
 use crate::source::Place;
 use crate::summary::printable;
 use crate::write::deliver;
-use crate::{command_error, source};
+use crate::{command_error, own_name, source};
 
 /// Runs the command.
 pub(crate) fn run(args: &Metadata, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
@@ -26,7 +28,14 @@ pub(crate) fn run(args: &Metadata, place: &Place<'_>, ui: &Ui) -> Result<(), Com
         return ui.result(&text(&data), &format!("Metadata of {}", source.name), data);
     }
     let set = fields(&args.fields)?;
-    let changed = guarded(|| set.to_wasm(source.bytes()))
+    let mut bytes = Cow::Borrowed(source.bytes());
+    if args.fields.name.as_deref() == Some("") {
+        bytes = Cow::Owned(
+            own_name::remove(&bytes)
+                .map_err(|err| command_error::refused(&source.name, "set metadata", err.message()))?,
+        );
+    }
+    let changed = guarded(|| set.to_wasm(&bytes))
         .map_err(|err| command_error::refused(&source.name, "set metadata", err))?
         .map_err(|err| command_error::refused(&source.name, "set metadata", format!("{err:#}")))?;
     deliver(&source, &changed, &args.target, &start, ui)
@@ -63,7 +72,7 @@ fn is_empty(fields: &MetadataFields) -> bool {
 
 fn fields(fields: &MetadataFields) -> Result<AddMetadata, CommandError> {
     let mut set = AddMetadata::default();
-    if let Some(name) = &fields.name {
+    if let Some(name) = fields.name.as_ref().filter(|name| !name.is_empty()) {
         set.name = AddMetadataField::Set(name.clone());
     }
     set.authors = field("--authors", fields.authors.as_deref())?;

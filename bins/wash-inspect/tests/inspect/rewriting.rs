@@ -79,3 +79,32 @@ fn a_target_that_cannot_be_written_leaves_all_as_it_was() {
     let files: Vec<_> = std::fs::read_dir(sandbox.work()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(files, ["shop.wasm"]);
 }
+
+#[test]
+fn an_empty_name_is_removed_and_all_others_stay() {
+    let sandbox = Sandbox::new();
+    sandbox.write("m.wasm", wasm("(module $m (func $inner))"));
+    inspect(&sandbox, &["metadata", "m.wasm", "--name", "", "--to", "bare.wasm"]).assert_success();
+    assert_eq!(std::fs::read(sandbox.work().join("bare.wasm")).unwrap(), wasm("(module (func $inner))"));
+}
+
+#[test]
+fn a_link_leads_to_the_file_that_is_changed() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.write("m.wasm", wasm("(module $m)"));
+    let link = sandbox.work().join("link.wasm");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    inspect(&sandbox, &["strip", "link.wasm", "--all", "--in-place"]).assert_success();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::read(&file).unwrap(), wasm("(module)"));
+}
+
+#[test]
+fn a_section_that_is_not_there_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write("m.wasm", wasm("(module $m)"));
+    let strip =
+        |name: &str| inspect(&sandbox, &["strip", "m.wasm", "--to", "x.wasm", "--delete", name]).assert_success();
+    strip("debug_*").assert_stderr_has("has no custom section `debug_*`");
+    assert!(!strip("na*").stderr.contains("no custom section"));
+}

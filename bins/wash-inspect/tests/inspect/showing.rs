@@ -171,3 +171,14 @@ fn graph_and_text_format() {
     assert!(wat.starts_with("(component"), "{wat}");
     wat::parse_str(&wat).unwrap();
 }
+
+#[test]
+fn a_folder_has_no_size_and_a_name_is_not_empty() {
+    let sandbox = Sandbox::new();
+    sandbox.write("wit/a.wit", "/* << */ package a:b;");
+    let json = inspect(&sandbox, &["-o", "json", "wit"]).assert_success().json();
+    for field in ["size", "gzip_size", "digest"] {
+        assert_eq!(json["data"][field], serde_json::Value::Null, "{field}");
+    }
+    inspect(&sandbox, &[""]).assert_code(2).assert_stderr_has("is empty");
+}
