@@ -1,7 +1,7 @@
-//! Writes a file whole or not at all.
+//! Writes a file whole or not at all, and devices and pipes as the bytes come.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write as _};
+use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,9 @@ pub(crate) enum OutputError {
     /// A folder.
     #[error("{} is a folder; name a file in it", .0.display())]
     Folder(PathBuf),
+    /// A terminal.
+    #[error("a component is not written to a terminal, which {} is", .0.display())]
+    Terminal(PathBuf),
     /// It cannot be written.
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -77,6 +80,27 @@ impl OutputFile {
     fn failed(&self, source: io::Error) -> OutputError {
         OutputError::Write { path: self.path.clone(), source }
     }
+}
+
+/// Whether something stands at a path that is neither a file nor a folder, such as a pipe. A file in its place would be
+/// no use to who reads from it.
+pub(crate) fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// Whether a path is a name of standard output, which may be a file that the shell goes on to write to.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
+}
+
+/// Writes what `content` gives to what is there already. A pipe is waited for until somebody reads from it.
+pub(crate) fn write_special(path: &Path, mut content: impl Read) -> Result<(), OutputError> {
+    let failed = |source| OutputError::Write { path: path.to_owned(), source };
+    let mut target = File::options().write(true).open(path).map_err(failed)?;
+    if target.is_terminal() {
+        return Err(OutputError::Terminal(path.to_owned()));
+    }
+    io::copy(&mut content, &mut target).map(drop).map_err(failed)
 }
 
 /// Writes a new file for its owner alone; an error where there is one already.

@@ -10,7 +10,7 @@ use washlib_registry::{
 };
 
 use crate::cli::{Policy, Pull};
-use crate::output_file::OutputFile;
+use crate::output_file::{self, OutputFile};
 use crate::session::Session;
 use crate::{command_error, endpoint};
 
@@ -34,7 +34,7 @@ struct PullData {
 /// The body of the command.
 pub(crate) fn pull(args: &Pull, global: &GlobalArgs, ui: &Ui) -> Result<(), CommandError> {
     let reference = endpoint::reference(&args.reference)?;
-    let to_stdout = args.path == Path::new("-");
+    let to_stdout = output_file::is_stdout(&args.path);
     if to_stdout && io::stdout().is_terminal() {
         return Err(command_error::wasm_to_terminal());
     }
@@ -42,10 +42,11 @@ pub(crate) fn pull(args: &Pull, global: &GlobalArgs, ui: &Ui) -> Result<(), Comm
         return Err(command_error::two_results());
     }
     let mut options = options(args)?;
+    let is_special = output_file::is_special(&args.path);
     // Where a download is to be expected, nothing stands beside the file while it lasts.
     let may_be_cached = reference.digest().is_some() || options.policy != PullPolicy::Always;
     let create = || OutputFile::create(&args.path).map_err(command_error::output);
-    let early = (may_be_cached && !to_stdout).then(create).transpose()?;
+    let early = (may_be_cached && !to_stdout && !is_special).then(create).transpose()?;
     options.copy = early.as_ref().map(OutputFile::share).transpose().map_err(command_error::output)?;
     let session = Session::begin(global, &args.registry, &[reference.repository().registry()], ui)?;
     ui.status("Pulling", &reference.to_string());
@@ -59,11 +60,15 @@ pub(crate) fn pull(args: &Pull, global: &GlobalArgs, ui: &Ui) -> Result<(), Comm
         io::copy(&mut pulled.reader(), &mut io::stdout().lock())?;
         return Ok(());
     }
-    let mut output = early.map_or_else(create, Ok)?;
-    if !pulled.is_copied() {
-        output.fill(pulled.reader()).map_err(command_error::output)?;
+    if is_special {
+        output_file::write_special(&args.path, pulled.reader()).map_err(command_error::output)?;
+    } else {
+        let mut output = early.map_or_else(create, Ok)?;
+        if !pulled.is_copied() {
+            output.fill(pulled.reader()).map_err(command_error::output)?;
+        }
+        output.publish().map_err(command_error::output)?;
     }
-    output.publish().map_err(command_error::output)?;
     let how = if pulled.source == Source::Cache { "from the cache" } else { "from its registry" };
     ui.status("Pulled", &format!("{} bytes {how}, {}", pulled.size(), pulled.digest));
     let text = args.path.to_string_lossy().into_owned();

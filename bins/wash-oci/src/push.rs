@@ -94,13 +94,12 @@ fn tags(reference: &Reference, more: &[String]) -> Result<Vec<String>, CommandEr
 }
 
 fn options(args: &Push) -> Result<ArtifactOptions, CommandError> {
-    let title = args.path.file_name().filter(|_| args.path != Path::new("-"));
     Ok(ArtifactOptions {
         annotations: args.annotation.iter().cloned().collect(),
         author: args.author.clone(),
         created: source_date()?,
-        // The layer's name is part of the digest, so it must not depend on where the file happened to be.
-        title: title.map(|name| name.to_string_lossy().into_owned()),
+        // The layer's name is part of the digest, so it must not depend on what the file happens to be called.
+        title: None,
         profile: match args.profile {
             cli::Profile::Standard => Profile::Standard,
             cli::Profile::Envoy => Profile::Envoy,

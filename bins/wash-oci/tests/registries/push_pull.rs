@@ -134,3 +134,42 @@ fn an_image_layout_is_written_and_copied_from() {
     let known = place.oci(&["-o", "json", "copy", &target, &place.reference("other/hello")]).assert_success().json();
     assert_eq!((&known["data"]["blobs_sent"], &known["data"]["tags"]), (&0.into(), &serde_json::json!(["v1"])));
 }
+
+#[test]
+fn a_pipe_or_standard_output_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let place = Place::new();
+    place.push(100_000);
+    let reference = place.reference("hello:v1");
+    let pipe = place.sandbox.work().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).unwrap()
+    });
+    place.oci(&["pull", &reference, "pipe"]).assert_success();
+    // Checked first: were it replaced, its reader would wait for ever.
+    assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+    assert_eq!(reader.join().unwrap(), component(100_000));
+    let mut pull = place.sandbox.command("wash-oci");
+    let pulled = pull.args(["pull", &reference, "/dev/stdout"]).output().unwrap();
+    assert!(pulled.status.success());
+    assert_eq!(pulled.stdout, component(100_000));
+}
+
+#[test]
+fn the_name_of_the_file_does_not_change_the_digest() {
+    let place = Place::new();
+    let first = place.push(1000);
+    place.component("other.wasm", 1000);
+    let other = place.oci(&["push", &place.reference("hello:v2"), "other.wasm"]).assert_success();
+    assert_eq!(other.stdout.trim(), first);
+    let mut push = place.sandbox.command("wash-oci");
+    push.args(["push", &place.reference("hello:v3"), "-"]);
+    let file = fs::File::open(place.sandbox.work().join("other.wasm")).unwrap();
+    let piped = washlib_test::Output::of(push.stdin(file)).assert_success();
+    assert_eq!(piped.stdout.trim(), first);
+    let info = place.oci(&["-o", "json", "info", &place.reference("hello:v3")]).assert_success().json();
+    let layer = &info["data"]["manifest"]["layers"][0];
+    assert_eq!(layer["annotations"]["org.opencontainers.image.title"], "component.wasm");
+}

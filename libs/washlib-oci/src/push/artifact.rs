@@ -31,7 +31,7 @@ pub struct ArtifactOptions {
     pub author: Option<String>,
     /// When it was made; without it the same point in time for all, so that the same bytes give the same digest.
     pub created: Option<SystemTime>,
-    /// The name of its file.
+    /// The name of its file; without it the one that its kind has, and none where it is empty.
     pub title: Option<String>,
     /// How it is packed.
     pub profile: Profile,
@@ -109,8 +109,9 @@ impl Artifact {
             }
         };
         let mut layer_descriptor = Descriptor::of(layer_type, &layer);
-        if let Some(title) = options.title.as_ref().filter(|title| !title.is_empty()) {
-            layer_descriptor.annotations.insert(annotation::TITLE.to_owned(), title.clone());
+        let title = options.title.as_deref().unwrap_or(file_name(contents.kind));
+        if !title.is_empty() {
+            layer_descriptor.annotations.insert(annotation::TITLE.to_owned(), title.to_owned());
         }
         let created = created(options.created.unwrap_or(SystemTime::UNIX_EPOCH))?;
         let config = config(&contents, &layer_descriptor.digest, created, options)?;
@@ -156,6 +157,14 @@ fn config(
         layer_digests: vec![layer],
         component,
     })
+}
+
+fn file_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Component => "component.wasm",
+        Kind::CoreModule => "module.wasm",
+        Kind::WitPackage => "package.wasm",
+    }
 }
 
 /// The standard has one word for all components, whatever version of WASI they use.
