@@ -42,6 +42,10 @@ pub(crate) enum CredentialsError {
 /// arguments, which everybody on the machine can. Where that fails, the program goes on as it is.
 pub(crate) fn hide_password(args: &Serve, ui: &Ui) {
     let Some(auth) = &args.auth else { return };
+    // What is no password is complained about as what it is: an argument.
+    if !is_pair(auth) {
+        return;
+    }
     let Some((first, rest)) = without_auth(env::args_os()) else { return };
     let Ok(program) = env::current_exe() else { return };
     let err = Command::new(program).arg0(first).args(rest).env(VARIABLE, auth).exec();
@@ -115,6 +119,10 @@ fn read_file(path: &Path) -> Result<Credentials, CredentialsError> {
         return Err(CredentialsError::Nobody { path: PathBuf::from(name) });
     }
     Ok(credentials)
+}
+
+fn is_pair(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(user, password)| !user.is_empty() && !password.is_empty())
 }
 
 fn add(credentials: Credentials, pair: &str, origin: &str) -> Result<Credentials, CredentialsError> {

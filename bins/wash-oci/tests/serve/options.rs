@@ -108,6 +108,9 @@ fn users_stand_in_a_file_or_the_environment() {
     refused("alice:secret\n", 0o644, "can be read by others");
     refused("alice:secret\nsecret\n", 0o600, "line 2 of users is not `user:password`");
     refused("# nobody\n", 0o600, "names no user");
+    let output = sandbox.run("wash-oci", ["serve", "registry", "--addr", "127.0.0.1:0", "--auth", "nocolon"]);
+    let output = output.assert_code(2).assert_stderr_has("the value of --auth is not `user:password`");
+    assert!(!output.stderr.contains("nocolon"), "{}", output.stderr);
 }
 
 #[test]
