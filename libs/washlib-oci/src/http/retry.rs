@@ -22,8 +22,10 @@ pub(crate) fn is_transient(err: &RegistryError) -> bool {
     match err {
         RegistryError::TimedOut { .. } => true,
         RegistryError::Connect { source, .. } => {
-            let text = format!("{source:?}");
-            let permanent = ["dns error", "certificate", "InvalidContentType", "corrupt message", "InvalidMessage"];
+            let text = format!("{source:?}").to_ascii_lowercase();
+            // As rustls names them, among them what the other side says about our own certificate.
+            let permanent =
+                ["dns error", "certificate", "unknownca", "invalidcontenttype", "corrupt message", "invalidmessage"];
             !source.is_builder() && !permanent.iter().any(|sign| text.contains(sign))
         }
         _ => false,
