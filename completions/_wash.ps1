@@ -123,7 +123,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
             [CompletionResult]::new('--pool-size', '--pool-size', [CompletionResultType]::ParameterName, 'How many instances to keep ready')
             [CompletionResult]::new('--max-invocations', '--max-invocations', [CompletionResultType]::ParameterName, 'How many requests may be in flight at once; further ones are told to come back')
             [CompletionResult]::new('--instance-reuse', '--instance-reuse', [CompletionResultType]::ParameterName, 'How many requests an instance may answer, one after another; by default each gets a fresh one')
-            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long a request may take, such as 500ms or 30s')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long a response may keep one waiting, such as 500ms or 30s: for its beginning, and for each next part of its body [default: 60s]')
             [CompletionResult]::new('--allow-host-path', '--allow-host-path', [CompletionResultType]::ParameterName, 'Let documents use this directory and what is below it (`hostPath` volumes, `root` of a backend)')
             [CompletionResult]::new('--image', '--image', [CompletionResultType]::ParameterName, 'Take a file for an image that documents name')
             [CompletionResult]::new('--keyvalue', '--keyvalue', [CompletionResultType]::ParameterName, 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR`, `redis`, `postgres` or `nats`')
@@ -370,7 +370,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
         }
         'wash;inspect;check' {
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The host: a known one''s name, or a file that describes one')
-            [CompletionResult]::new('--world', '--world', [CompletionResultType]::ParameterName, 'The world that the component must fit: `namespace:package/world`, or a world''s name alone')
+            [CompletionResult]::new('--world', '--world', [CompletionResultType]::ParameterName, 'The world that the component must fit: `namespace:package/world`, or a world''s name alone; with `--host`, the one of a WIT package that the host is to run')
             [CompletionResult]::new('--wit', '--wit', [CompletionResultType]::ParameterName, 'Where the world is defined: a folder of WIT, a file, a reference or a package [default: the project''s WIT folder]')
             [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'The user to log in as')
             [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'The user to log in as')
@@ -395,7 +395,7 @@ Register-ArgumentCompleter -Native -CommandName 'wash' -ScriptBlock {
         }
         'wash;inspect;size' {
             [CompletionResult]::new('--diff', '--diff', [CompletionResultType]::ParameterName, 'Show what changed since another build')
-            [CompletionResult]::new('--treemap', '--treemap', [CompletionResultType]::ParameterName, 'Write a page with a map of the bytes, which needs no other file')
+            [CompletionResult]::new('--treemap', '--treemap', [CompletionResultType]::ParameterName, 'Write a page with a map of the bytes, which needs no other file; `-` is standard output')
             [CompletionResult]::new('--top', '--top', [CompletionResultType]::ParameterName, 'How many functions and crates to list')
             [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'The user to log in as')
             [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'The user to log in as')

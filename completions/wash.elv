@@ -116,7 +116,7 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand --pool-size 'How many instances to keep ready'
             cand --max-invocations 'How many requests may be in flight at once; further ones are told to come back'
             cand --instance-reuse 'How many requests an instance may answer, one after another; by default each gets a fresh one'
-            cand --request-timeout 'How long a request may take, such as 500ms or 30s'
+            cand --request-timeout 'How long a response may keep one waiting, such as 500ms or 30s: for its beginning, and for each next part of its body [default: 60s]'
             cand --allow-host-path 'Let documents use this directory and what is below it (`hostPath` volumes, `root` of a backend)'
             cand --image 'Take a file for an image that documents name'
             cand --keyvalue 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR`, `redis`, `postgres` or `nats`'
@@ -338,7 +338,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;inspect;check'= {
             cand --host 'The host: a known one''s name, or a file that describes one'
-            cand --world 'The world that the component must fit: `namespace:package/world`, or a world''s name alone'
+            cand --world 'The world that the component must fit: `namespace:package/world`, or a world''s name alone; with `--host`, the one of a WIT package that the host is to run'
             cand --wit 'Where the world is defined: a folder of WIT, a file, a reference or a package [default: the project''s WIT folder]'
             cand -u 'The user to log in as'
             cand --user 'The user to log in as'
@@ -362,7 +362,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;inspect;size'= {
             cand --diff 'Show what changed since another build'
-            cand --treemap 'Write a page with a map of the bytes, which needs no other file'
+            cand --treemap 'Write a page with a map of the bytes, which needs no other file; `-` is standard output'
             cand --top 'How many functions and crates to list'
             cand -u 'The user to log in as'
             cand --user 'The user to log in as'

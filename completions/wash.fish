@@ -128,7 +128,7 @@ complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcomma
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l pool-size -d 'How many instances to keep ready' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l max-invocations -d 'How many requests may be in flight at once; further ones are told to come back' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l instance-reuse -d 'How many requests an instance may answer, one after another; by default each gets a fresh one' -r
-complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l request-timeout -d 'How long a request may take, such as 500ms or 30s' -r
+complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l request-timeout -d 'How long a response may keep one waiting, such as 500ms or 30s: for its beginning, and for each next part of its body [default: 60s]' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l allow-host-path -d 'Let documents use this directory and what is below it (`hostPath` volumes, `root` of a backend)' -r -F
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l image -d 'Take a file for an image that documents name' -r
 complete -c wash -n "__fish_wash_using_subcommand host; and __fish_seen_subcommand_from run" -l keyvalue -d 'Where `wasi:keyvalue` keeps data unless a document says otherwise: `in-memory`, `filesystem:DIR`, `redis`, `postgres` or `nats`' -r
@@ -237,7 +237,7 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l host -d 'The host: a known one\'s name, or a file that describes one' -r
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l world -d 'The world that the component must fit: `namespace:package/world`, or a world\'s name alone' -r
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l world -d 'The world that the component must fit: `namespace:package/world`, or a world\'s name alone; with `--host`, the one of a WIT package that the host is to run' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l wit -d 'Where the world is defined: a folder of WIT, a file, a reference or a package [default: the project\'s WIT folder]' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -s u -l user -d 'The user to log in as' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
@@ -261,7 +261,7 @@ complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subco
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l diff -d 'Show what changed since another build' -r
-complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l treemap -d 'Write a page with a map of the bytes, which needs no other file' -r -F
+complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l treemap -d 'Write a page with a map of the bytes, which needs no other file; `-` is standard output' -r -F
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -l top -d 'How many functions and crates to list' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -s u -l user -d 'The user to log in as' -r
 complete -c wash -n "__fish_wash_using_subcommand inspect; and __fish_seen_subcommand_from size" -s p -l password -d 'The password; others on this machine can see it, so prefer `--password-stdin` or `WASH_REG_PASSWORD`' -r
