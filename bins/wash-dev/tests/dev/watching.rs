@@ -41,6 +41,8 @@ fn a_project_in_an_ignored_folder_has_sources() {
 #[test]
 fn the_folders_of_tools_hold_no_sources() {
     let project = Project::new();
+    // A folder of this name is Cargo's beside a manifest.
+    project.write("deep/Cargo.toml", "");
     let mut server = Server::start(&project);
     for file in ["target/debug/build.rs", "node_modules/left/index.js", ".git/index", "deep/target/x.rs"] {
         project.replace(file, "noise");
