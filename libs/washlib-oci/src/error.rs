@@ -34,6 +34,16 @@ pub enum RegistryError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// The server that gives out a registry's tokens cannot be reached or does not answer.
+    #[error("the token server {host}, which {registry} names, gave no answer")]
+    TokenServer {
+        /// The token server.
+        host: String,
+        /// The registry.
+        registry: String,
+        /// What went wrong.
+        source: Box<RegistryError>,
+    },
     /// Access was refused.
     #[error("{registry} refuses {what}{}; {}", what_it_said(.message), what_was_tried(.tried))]
     Denied {

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::secret::Secret;
@@ -18,8 +18,15 @@ use super::Credential;
 
 /// No secret is as long as this.
 const MAX_OUTPUT: u64 = 1 << 20;
+/// What of a helper's complaints is read.
+const MAX_COMPLAINT: u64 = 4096;
+/// How long the rest of a complaint is waited for after the helper has ended.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 /// What all helpers say of a registry that they do not know.
 const NOT_FOUND: &str = "credentials not found";
+/// What the protocol has helpers say on stdout when they fail.
+const KNOWN_REASONS: [&str; 3] =
+    ["credentials not found in native keychain", "no credentials server URL", "no credentials username"];
 
 /// Why a helper gave no answer.
 #[derive(Debug, Error)]
@@ -52,7 +59,7 @@ pub enum HelperError {
     Failed {
         /// The program.
         program: String,
-        /// In its own words.
+        /// How it ended, and what it said about it.
         reason: String,
     },
     /// It said something else than it should.
@@ -89,7 +96,7 @@ pub(super) async fn get(
     timeout: Duration,
 ) -> Result<Option<Credential>, HelperError> {
     let call = Call::new(helper, path, timeout)?;
-    let output = match call.run("get", server.as_bytes()).await {
+    let output = match call.run("get", server.as_bytes(), "").await {
         Err(HelperError::Failed { reason, .. }) if reason.contains(NOT_FOUND) => return Ok(None),
         output => output?,
     };
@@ -117,7 +124,7 @@ pub(super) async fn put(
     let call = Call::new(helper, path, timeout)?;
     let stored = Stored { server_url: server, username: user, secret: password.expose() };
     let input = serde_json::to_vec(&stored).map_err(|_| HelperError::Garbage { program: call.program() })?;
-    call.run("store", &input).await.map(drop)
+    call.run("store", &input, password.expose()).await.map(drop)
 }
 
 /// Tells a helper to forget a registry; whether it knew it.
@@ -127,7 +134,7 @@ pub(super) async fn erase(
     path: Option<&OsStr>,
     timeout: Duration,
 ) -> Result<bool, HelperError> {
-    match Call::new(helper, path, timeout)?.run("erase", server.as_bytes()).await {
+    match Call::new(helper, path, timeout)?.run("erase", server.as_bytes(), "").await {
         Ok(_) => Ok(true),
         Err(HelperError::Failed { reason, .. }) if reason.contains(NOT_FOUND) => Ok(false),
         Err(err) => Err(err),
@@ -163,13 +170,14 @@ impl Call {
         self.name.clone()
     }
 
-    async fn run(&self, action: &str, input: &[u8]) -> Result<Vec<u8>, HelperError> {
+    /// Runs it. What it complains about is part of the error, but for lines with `secret`.
+    async fn run(&self, action: &str, input: &[u8], secret: &str) -> Result<Vec<u8>, HelperError> {
         let failed = |source| HelperError::Run { program: self.program(), source };
         let mut child = Command::new(&self.file)
             .arg(action)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             // A group of its own, so that what it starts ends with it.
             .process_group(0)
             .kill_on_drop(true)
@@ -177,7 +185,7 @@ impl Call {
             .map_err(failed)?;
         let group = Group(child.id());
         let talked = tokio::time::timeout(self.timeout, talk(&mut child, input)).await;
-        let (status, output) = match talked {
+        let Said { status, output, complaint } = match talked {
             Ok(result) => result.map_err(failed)?,
             Err(_) => {
                 group.kill();
@@ -188,16 +196,64 @@ impl Call {
         if status.success() {
             return Ok(output);
         }
-        // On failure the protocol puts the reason on stdout.
-        let reason = match std::str::from_utf8(&output).map(crate::error::printable) {
-            Ok(text) if !text.is_empty() => text,
-            _ => status.to_string(),
-        };
+        let reason = reason(status, &String::from_utf8_lossy(&output), &String::from_utf8_lossy(&complaint), secret);
         Err(HelperError::Failed { program: self.program(), reason })
     }
 }
 
-async fn talk(child: &mut Child, input: &[u8]) -> io::Result<(std::process::ExitStatus, Vec<u8>)> {
+/// Why a helper failed. On failure the protocol puts the reason on stdout, where secrets stand otherwise; so only what
+/// the protocol knows is shown of it, and nothing of it that stands on stderr too.
+fn reason(status: ExitStatus, output: &str, complaint: &str, secret: &str) -> String {
+    if let Some(known) = KNOWN_REASONS.iter().find(|known| output.contains(*known)) {
+        return (*known).to_owned();
+    }
+    if output.contains(NOT_FOUND) {
+        return NOT_FOUND.to_owned();
+    }
+    let words = output.split(|c: char| c.is_whitespace() || c == '"').filter(|word| word.len() >= 3);
+    let hidden: Vec<&str> = words.chain(secret.lines().filter(|line| !line.is_empty())).collect();
+    let shown = complaint.lines().filter(|line| !hidden.iter().any(|word| line.contains(word)));
+    match crate::error::printable(&shown.collect::<Vec<_>>().join(" ")) {
+        text if text.is_empty() => status.to_string(),
+        text => format!("{status}, \"{text}\""),
+    }
+}
+
+/// What a helper said until its end.
+struct Said {
+    status: ExitStatus,
+    output: Vec<u8>,
+    complaint: Vec<u8>,
+}
+
+async fn talk(child: &mut Child, input: &[u8]) -> io::Result<Said> {
+    let mut stderr = child.stderr.take();
+    let mut complaint = Vec::new();
+    let listen = async {
+        if let Some(stderr) = &mut stderr {
+            // What cannot be read is not worth a failure. The rest is read too, so that nobody waits for room.
+            let _ = stderr.take(MAX_COMPLAINT).read_to_end(&mut complaint).await;
+            let _ = tokio::io::copy(stderr, &mut tokio::io::sink()).await;
+        }
+        std::future::pending::<io::Result<_>>().await
+    };
+    let (status, output) = tokio::select! {
+        ended = converse(child, input) => ended?,
+        never = listen => never?,
+    };
+    // Not to its end: a daemon that the helper started may keep it open.
+    if let Some(stderr) = &mut stderr
+        && !status.success()
+    {
+        let room = MAX_COMPLAINT.saturating_sub(complaint.len() as u64);
+        let rest = stderr.take(room);
+        tokio::pin!(rest);
+        let _ = tokio::time::timeout(LAST_WORDS, rest.read_to_end(&mut complaint)).await;
+    }
+    Ok(Said { status, output, complaint })
+}
+
+async fn converse(child: &mut Child, input: &[u8]) -> io::Result<(ExitStatus, Vec<u8>)> {
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(input).await {
             // A helper may answer without having read everything.

@@ -20,6 +20,7 @@ use super::response::Response;
 use super::retry;
 use crate::credentials::{Credential, Found};
 use crate::error::RegistryError;
+use crate::progress::Progress;
 use crate::reference::Repository;
 
 /// A token is short.
@@ -90,6 +91,7 @@ impl Transport {
         repository: &Repository,
         scopes: &[Scope],
         refused: Option<&HeaderValue>,
+        progress: &dyn Progress,
     ) -> Result<(), RegistryError> {
         // Whoever comes second finds what the first one got.
         let mut state = self.authenticator.state.lock().await;
@@ -118,14 +120,19 @@ impl Transport {
             }
             (Challenge::Bearer { realm, service, scope }, credential) => {
                 let asked = TokenRequest { repository, realm, service, scope, scopes, credential: credential.as_ref() };
-                self.fetch_token(&asked, &found.tried).await?
+                self.fetch_token(&asked, &found.tried, progress).await?
             }
         };
         state.authorizations.insert(key, authorization);
         Ok(())
     }
 
-    async fn fetch_token(&self, asked: &TokenRequest<'_>, tried: &[String]) -> Result<Authorization, RegistryError> {
+    async fn fetch_token(
+        &self,
+        asked: &TokenRequest<'_>,
+        tried: &[String],
+        progress: &dyn Progress,
+    ) -> Result<Authorization, RegistryError> {
         let url = self.realm(asked)?;
         let host = authority(&url);
         let what = "asking for a token".to_owned();
@@ -134,7 +141,16 @@ impl Transport {
             what: what.clone(),
             reason: reason.to_owned(),
         };
-        let mut response = self.ask(&url, asked, &what).await?;
+        // An error of another kind, or the whole request would be tried again after all these attempts.
+        let no_answer = |err: RegistryError| match err {
+            RegistryError::Connect { .. } | RegistryError::TimedOut { .. } => RegistryError::TokenServer {
+                host: host.clone(),
+                registry: asked.repository.registry().to_owned(),
+                source: Box::new(err),
+            },
+            err => err,
+        };
+        let mut response = self.ask(&url, asked, &what, progress).await.map_err(no_answer)?;
         let status = response.status();
         if matches!(status.as_u16(), 400 | 401 | 403 | 404) {
             return Err(RegistryError::Denied {
@@ -148,7 +164,7 @@ impl Transport {
             let message = response.message().await;
             return Err(RegistryError::Status { host, what, status: status.as_u16(), message });
         }
-        let body = response.bytes(MAX_ANSWER).await?;
+        let body = response.bytes(MAX_ANSWER).await.map_err(no_answer)?;
         let answer: TokenAnswer =
             serde_json::from_slice(&body).map_err(|_| protocol("the answer is no JSON of a token"))?;
         let token = [answer.token, answer.access_token].into_iter().flatten().find(|token| !token.is_empty());
@@ -177,7 +193,13 @@ impl Transport {
         }
     }
 
-    async fn ask(&self, url: &Url, asked: &TokenRequest<'_>, what: &str) -> Result<Response, RegistryError> {
+    async fn ask(
+        &self,
+        url: &Url,
+        asked: &TokenRequest<'_>,
+        what: &str,
+        progress: &dyn Progress,
+    ) -> Result<Response, RegistryError> {
         let limits = self.settings.limits;
         let client = self.client(url)?;
         let mut attempt = 1;
@@ -200,15 +222,19 @@ impl Transport {
             };
             let request = request.header(ACCEPT, "application/json");
             let sent = self.exchange(request, &authority(url), what).await;
-            let (is_passing, retry_after) = match &sent {
+            let (reason, retry_after) = match &sent {
                 Ok(response) if retry::is_passing(response.status()) => {
-                    (true, retry::retry_after(response.header("retry-after")))
+                    let reason = format!("{}: {}", authority(url), response.status());
+                    (reason, retry::retry_after(response.header("retry-after")))
                 }
-                Err(err) if retry::is_transient(err) => (true, None),
-                _ => (false, None),
+                Err(err) if retry::is_transient(err) => (err.to_string(), None),
+                _ => return sent,
             };
             match retry::pause(attempt, retry_after, limits.longest_pause) {
-                Some(pause) if is_passing && attempt < limits.attempts => tokio::time::sleep(pause).await,
+                Some(pause) if attempt < limits.attempts => {
+                    progress.retrying(&reason, pause);
+                    tokio::time::sleep(pause).await;
+                }
                 _ => return sent,
             }
             attempt += 1;

@@ -163,7 +163,8 @@ impl Transport {
                 // What was shown was fresh, so another one would not help.
                 Some(challenge) if *rounds < 2 => {
                     *rounds += 1;
-                    self.answer(&challenge, request.repository, &request.scopes, authorization.as_ref()).await?;
+                    let (scopes, refused) = (&request.scopes, authorization.as_ref());
+                    self.answer(&challenge, request.repository, scopes, refused, request.progress).await?;
                 }
                 _ => return Ok(response),
             }

@@ -222,10 +222,51 @@ async fn a_helper_that_hangs_is_ended_with_all_that_it_started() {
 async fn a_helper_that_prints_garbage_or_fails_is_told_apart() {
     let text = denied_by_helper("echo not json").await;
     assert!(text.contains("printed something that is no answer"), "{text}");
-    let text = denied_by_helper("printf 'locked \\033[31mkeyring'; exit 1").await;
-    assert!(text.contains("failed: locked  [31mkeyring"), "{text}");
+    let text = denied_by_helper("printf 'locked \\033[31mkeyring' >&2; exit 1").await;
+    assert!(text.contains("failed: exit status: 1, \"locked  [31mkeyring\""), "{text}");
     let text = denied_by_helper("echo credentials not found in native keychain; exit 1").await;
     assert!(text.contains("knows no credentials"), "{text}");
     let text = denied_by_helper("yes | head -c 3000000").await;
     assert!(text.contains("the credential helper docker-credential-test"), "{text}");
+}
+
+#[tokio::test]
+async fn a_helper_that_fails_after_it_told_its_secret_does_not_give_it_away() {
+    let json = r#"echo '{"ServerURL":"x","Username":"ada","Secret":"opensesame"}'"#;
+    let text = denied_by_helper(&format!("{json}; echo 'got opensesame' >&2; echo 'a broken pipe' >&2; exit 3")).await;
+    assert!(!text.contains("opensesame"), "{text}");
+    assert!(text.contains("failed: exit status: 3, \"a broken pipe\""), "{text}");
+    let text = denied_by_helper("echo opensesame; exit 1").await;
+    assert!(!text.contains("opensesame") && text.contains("failed: exit status: 1"), "{text}");
+    // Somebody else may keep its stderr open.
+    let text = denied_by_helper("sleep 20 > /dev/null & echo why >&2; exit 1").await;
+    assert!(text.contains("failed: exit status: 1, \"why\""), "{text}");
+}
+
+/// Counts what is tried again.
+#[derive(Default)]
+struct Retries(std::sync::Mutex<Vec<String>>);
+
+impl washlib_oci::Progress for Retries {
+    fn retrying(&self, reason: &str, _pause: std::time::Duration) {
+        self.0.lock().unwrap().push(reason.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn a_token_server_that_hangs_is_named_after_one_set_of_attempts() {
+    // Connections come about, and nobody takes them.
+    let tokens = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = tokens.local_addr().unwrap().to_string();
+    let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"test\"");
+    let registry = Server::start(move |_| Answer::new(401).header("www-authenticate", challenge.clone()));
+    let retries = Retries::default();
+    let err = client(impatient()).manifest(&reference(&registry, "hello:v1"), &retries).await.unwrap_err();
+    assert!(matches!(&err, RegistryError::TokenServer { host: named, .. } if *named == host), "{err:?}");
+    assert!(chain(&err).contains("did not answer within 300ms"), "{}", chain(&err));
+    assert_eq!(err.hint(), None);
+    let told = retries.0.into_inner().unwrap();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|reason| reason.contains(&host)), "{told:?}");
+    assert_eq!(registry.asked().len(), 1);
 }
