@@ -4,7 +4,7 @@
 //! server refuses where somebody else was first. Batches are not whole: each key is written by itself. Each page of names
 //! is picked from all of them, which the server lists anew.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use async_nats::HeaderMap;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
+use async_nats::jetstream::kv::Operation;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, LastRawMessageErrorKind, PurgeErrorKind};
 use async_nats::jetstream::{Context, ErrorCode};
@@ -161,33 +162,59 @@ impl NatsBucket {
     /// The names behind a position, those of the lowest positions.
     async fn names(&self, jetstream: &Context, after: Option<u64>) -> io::Result<BTreeSet<(u64, String)>> {
         let mut found = BTreeSet::new();
-        match jetstream.get_stream(self.stream()).await {
-            Ok(_) => {}
+        let stream = match jetstream.get_stream(self.stream()).await {
+            Ok(stream) => stream,
             Err(err) => match err.kind() {
                 GetStreamErrorKind::JetStream(err) if err.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                     return Ok(found);
                 }
                 _ => return Err(io::Error::other(err)),
             },
-        }
+        };
         let store = jetstream.get_key_value(&self.name).await.map_err(io::Error::other)?;
+        let mut seen = HashSet::new();
         let mut keys = store.keys().await.map_err(io::Error::other)?;
         while let Some(text) = keys.try_next().await.map_err(io::Error::other)? {
-            let Some(name) = self.name_of(jetstream, text).await? else { continue };
-            let position = names::position(&name);
-            if after.is_some_and(|after| position <= after) {
+            seen.insert(names::position(&text));
+            self.add(&mut found, jetstream, text, after).await?;
+        }
+        // A key that is written meanwhile moves behind the messages that such a listing has begun with.
+        let prefix = format!("$KV.{}.", self.name);
+        let mut subjects = stream.info_with_subjects(format!("{prefix}>")).await.map_err(io::Error::other)?;
+        while let Some((subject, _)) = subjects.try_next().await.map_err(io::Error::other)? {
+            let Some(text) = subject.strip_prefix(&prefix) else { continue };
+            if seen.contains(&names::position(text)) {
                 continue;
             }
-            found.insert((position, name));
-            // Those that share the last position stay, so that a page is never cut between them.
-            while found.len() > NAMES
-                && let Some((last, _)) = found.last().cloned()
-                && found.iter().rev().nth(1).is_some_and(|(position, _)| *position < last)
-            {
-                found.pop_last();
+            let entry = store.entry(text).await.map_err(io::Error::other)?;
+            if entry.is_some_and(|entry| entry.operation == Operation::Put) {
+                self.add(&mut found, jetstream, text.to_owned(), after).await?;
             }
         }
         Ok(found)
+    }
+
+    /// Adds the name that a key stands for, if it is behind the position, and forgets the last ones of too many.
+    async fn add(
+        &self,
+        found: &mut BTreeSet<(u64, String)>,
+        jetstream: &Context,
+        text: String,
+        after: Option<u64>,
+    ) -> io::Result<()> {
+        let Some(name) = self.name_of(jetstream, text).await? else { return Ok(()) };
+        let position = names::position(&name);
+        if after.is_none_or(|after| position > after) {
+            found.insert((position, name));
+        }
+        // Those that share the last position stay, so that a page is never cut between them.
+        while found.len() > NAMES
+            && let Some((last, _)) = found.last().cloned()
+            && found.iter().rev().nth(1).is_some_and(|(position, _)| *position < last)
+        {
+            found.pop_last();
+        }
+        Ok(())
     }
 
     /// The name that a key stands for, if it is one of ours.
