@@ -188,7 +188,7 @@ fn damage_in_a_section_is_told() {
 fn a_folder_of_wit_holds_files_of_a_sensible_size() {
     let sandbox = Sandbox::new();
     let folder = |name: &str| {
-        sandbox.write(&format!("{name}/a.wit"), "package a:b; world w { }");
+        sandbox.write(format!("{name}/a.wit"), "package a:b; world w { }");
         sandbox.work().join(name)
     };
     std::os::unix::fs::symlink("/dev/zero", folder("device").join("z.wit")).unwrap();
