@@ -65,7 +65,11 @@ fn at_any_moment() {
     let whole = started.elapsed();
     let after = bench.texts();
     let (mut undone, mut done) = (0, 0);
-    for step in 0..24 {
+    // At least one must get to its end, and the machine may have become slower meanwhile.
+    for step in 0..1_000 {
+        if step >= 24 && done > 0 {
+            break;
+        }
         bench.remove_cache();
         let _ = std::fs::remove_file(bench.app().join("wkg.lock"));
         let _ = std::fs::remove_dir_all(bench.deps());
