@@ -25,6 +25,8 @@ pub mod nats;
 pub mod redis;
 #[cfg(any(feature = "nats", feature = "redis", feature = "wasmcloud-postgres"))]
 mod server_tls;
+#[cfg(any(feature = "nats", feature = "redis"))]
+mod server_url;
 #[cfg(any(feature = "nats", feature = "redis", feature = "wasi-blobstore", feature = "wasi-keyvalue"))]
 mod servers;
 mod token_bucket;

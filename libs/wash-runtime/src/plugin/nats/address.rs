@@ -2,15 +2,12 @@
 //!
 //! It connects to nothing. No error of it holds a part of the URL that could be a secret.
 
-use std::path::PathBuf;
-
 use async_nats::{ConnectOptions, ServerAddr};
-use percent_encoding::percent_decode_str;
 use rustls::ClientConfig;
 use url::Url;
 
 use super::NatsError;
-use crate::plugin::server_tls;
+use crate::plugin::{server_tls, server_url};
 
 const DEFAULT_PORT: u16 = 4222;
 
@@ -44,7 +41,7 @@ impl Address {
             shown.push(format!("{host}:{}", url.port().unwrap_or(DEFAULT_PORT)));
             encrypted |= url.scheme() == "tls";
             who = who.or(who_asks(&url)?);
-            certificates = certificates.or(certificates_of(&url)?);
+            certificates = certificates.or(server_url::certificates(&url).map_err(unusable)?);
             url.set_query(None);
             let cleared = url.set_username("").and_then(|()| url.set_password(None));
             cleared.map_err(|()| unusable("it names no host"))?;
@@ -72,27 +69,12 @@ fn unusable(reason: &str) -> NatsError {
 
 /// A name without a password is a token.
 fn who_asks(url: &Url) -> Result<Option<Who>, NatsError> {
+    let decoded = |text| server_url::decoded(text).map_err(unusable);
     let name = decoded(url.username())?;
     Ok(match url.password() {
         Some(password) => Some(Who::User(name, decoded(password)?)),
         None => Some(name).filter(|name| !name.is_empty()).map(Who::Token),
     })
-}
-
-fn decoded(text: &str) -> Result<String, NatsError> {
-    let text = percent_decode_str(text).decode_utf8();
-    text.map(Into::into).map_err(|_| unusable("the user or the password is not valid UTF-8"))
-}
-
-fn certificates_of(url: &Url) -> Result<Option<PathBuf>, NatsError> {
-    let mut certificates = None;
-    for (name, value) in url.query_pairs() {
-        match &*name {
-            "tls_ca_path" => certificates = Some(PathBuf::from(&*value)),
-            _ => return Err(unusable("it has a setting other than `tls_ca_path`")),
-        }
-    }
-    Ok(certificates)
 }
 
 #[cfg(test)]

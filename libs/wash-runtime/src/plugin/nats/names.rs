@@ -2,6 +2,8 @@
 //!
 //! What NATS takes as it is stays as it is, so that its own tools show it; every other byte is an escape.
 
+use crate::plugin::storage::names::{digest_of_pair, unescaped};
+
 /// The longest readable name, in bytes. A subject has to fit into a line of 4,096 bytes, a stream's name into a file name.
 const LONGEST_KEY: usize = 1_000;
 const LONGEST_BUCKET: usize = 180;
@@ -45,19 +47,7 @@ impl KeyName {
 
     /// The name that a text stands for; none if it is nobody's, or a digest.
     pub(crate) fn read(text: &str) -> Option<String> {
-        let mut bytes = Vec::with_capacity(text.len());
-        let mut rest = if text == "=e" { &[] } else { text.as_bytes() };
-        while let [first, tail @ ..] = rest {
-            rest = tail;
-            if *first != b'=' {
-                bytes.push(*first);
-                continue;
-            }
-            let (digits, tail) = rest.split_at_checked(2)?;
-            bytes.push(u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = tail;
-        }
-        let name = String::from_utf8(bytes).ok()?;
+        let name = unescaped(if text == "=e" { "" } else { text }, b'=')?;
         // Any other spelling would be a second key for the same name.
         (Self::of(&name).text == text).then_some(name)
     }
@@ -70,9 +60,7 @@ pub(crate) fn bucket(namespace: &str, name: &str) -> String {
     if text.len() <= LONGEST_BUCKET {
         return text;
     }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&(namespace.len() as u64).to_le_bytes()).update(namespace.as_bytes()).update(name.as_bytes());
-    format!("_h{}", hasher.finalize().to_hex())
+    format!("_h{}", blake3::Hash::from_bytes(digest_of_pair(namespace, name)).to_hex())
 }
 
 fn bucket_part(name: &str) -> String {

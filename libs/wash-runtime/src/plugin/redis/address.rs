@@ -4,12 +4,11 @@
 
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode_str;
 use rustls::ClientConfig;
 use url::{Host, Url};
 
 use super::RedisError;
-use crate::plugin::server_tls;
+use crate::plugin::{server_tls, server_url};
 
 const DEFAULT_PORT: u16 = 6379;
 
@@ -52,7 +51,7 @@ impl Address {
         Ok(Self {
             user: Some(decoded(url.username())?).filter(|user| !user.is_empty()),
             password: url.password().map(decoded).transpose()?,
-            tls: encrypted.then(|| tls(certificates(&url)?)).transpose()?,
+            tls: encrypted.then(|| tls(server_url::certificates(&url).map_err(unusable)?)).transpose()?,
             server: format!("{shown}:{port}/{database}"),
             host,
             port,
@@ -66,19 +65,7 @@ fn unusable(reason: &str) -> RedisError {
 }
 
 fn decoded(text: &str) -> Result<String, RedisError> {
-    let text = percent_decode_str(text).decode_utf8();
-    text.map(Into::into).map_err(|_| unusable("the user or the password is not valid UTF-8"))
-}
-
-fn certificates(url: &Url) -> Result<Option<PathBuf>, RedisError> {
-    let mut certificates = None;
-    for (name, value) in url.query_pairs() {
-        match &*name {
-            "tls_ca_path" => certificates = Some(PathBuf::from(&*value)),
-            _ => return Err(unusable("it has a setting other than `tls_ca_path`")),
-        }
-    }
-    Ok(certificates)
+    server_url::decoded(text).map_err(unusable)
 }
 
 fn tls(certificates: Option<PathBuf>) -> Result<ClientConfig, RedisError> {

@@ -64,11 +64,18 @@ pub(crate) fn decode(file_name: &OsStr) -> Option<Decoded> {
     if digest_of(text).is_some() {
         return Some(Decoded::InTrailer);
     }
+    let name = unescaped(if text == "%" { "" } else { text }, b'%')?;
+    // Any other spelling of the same name would be a second file for it.
+    (readable(&name).as_deref() == Some(text)).then_some(Decoded::Name(name))
+}
+
+/// The name whose bytes are those of a text, or stand in it as two hexadecimal digits behind the mark.
+pub(crate) fn unescaped(text: &str, mark: u8) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = if text == "%" { &[] } else { text.as_bytes() };
+    let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         rest = tail;
-        if *first != b'%' {
+        if *first != mark {
             bytes.push(*first);
             continue;
         }
@@ -76,13 +83,11 @@ pub(crate) fn decode(file_name: &OsStr) -> Option<Decoded> {
         bytes.push(u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?);
         rest = tail;
     }
-    let name = String::from_utf8(bytes).ok()?;
-    // Any other spelling of the same name would be a second file for it.
-    (readable(&name).as_deref() == Some(text)).then_some(Decoded::Name(name))
+    String::from_utf8(bytes).ok()
 }
 
 /// A digest of two names together, which no other two share.
-#[cfg(feature = "wasmcloud-postgres")]
+#[cfg(any(feature = "nats", feature = "wasmcloud-postgres"))]
 pub(crate) fn digest_of_pair(outer: &str, inner: &str) -> [u8; blake3::OUT_LEN] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&(outer.len() as u64).to_le_bytes()).update(outer.as_bytes()).update(inner.as_bytes());
