@@ -121,11 +121,6 @@ impl Ctx {
         self.trace = trace;
     }
 
-    /// The store's memory, to be dropped after the store.
-    pub(crate) fn memory(&self) -> Arc<BudgetShare> {
-        Arc::clone(&self.memory)
-    }
-
     /// Takes more of the memory that all guests have together.
     pub(super) fn grow_memory(&mut self, bytes: usize) -> bool {
         self.memory.grow(bytes)
@@ -263,14 +258,20 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Ctx>>
     Ok(linker)
 }
 
-/// A store for one invocation, with the item active that is invoked.
-pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedule>) -> wasmtime::Result<Store<Ctx>> {
+/// A store for one invocation, with the item active that is invoked, and the store's memory, which its owner drops after
+/// the store: only then is it known that its instances have left theirs to the pool.
+pub(crate) fn new_store(
+    linked: &Arc<Linked>,
+    index: usize,
+    schedule: Arc<Schedule>,
+) -> wasmtime::Result<(Arc<BudgetShare>, Store<Ctx>)> {
     let engine = linked.engine();
     let mut table = ResourceTable::new();
     table.set_max_capacity(match linked.item(index).role {
         Role::Component => MAX_COMPONENT_RESOURCES,
         Role::Service => MAX_SERVICE_RESOURCES,
     });
+    let memory = engine.new_memory_share();
     let ctx = Ctx {
         linked: Arc::clone(linked),
         schedule,
@@ -285,11 +286,11 @@ pub(crate) fn new_store(linked: &Arc<Linked>, index: usize, schedule: Arc<Schedu
         http: WasiHttpCtx::new(),
         headers: HeaderBytes::default(),
         trace: None,
-        memory: engine.new_memory_share(),
+        memory: Arc::clone(&memory),
     };
     let mut store = Store::new(engine.inner(), ctx);
     store.limiter(|ctx| ctx);
     store.set_epoch_deadline(EPOCHS_BEFORE_YIELD);
     store.epoch_deadline_callback(|store| store.data().on_epoch());
-    Ok(store)
+    Ok((memory, store))
 }

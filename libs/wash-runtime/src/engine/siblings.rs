@@ -265,10 +265,7 @@ impl SiblingFunction {
             return Err(CallsTooDeep.into());
         }
         let schedule = Arc::new(Schedule::new(linked.engine().call_timeout()));
-        let fresh = new_store(&linked, item, Arc::clone(&schedule))?;
-        // Dropped in the reverse order.
-        let _memory = fresh.data().memory();
-        let mut fresh = fresh;
+        let (_memory, mut fresh) = new_store(&linked, item, Arc::clone(&schedule))?;
         fresh.data_mut().depth = caller.depth + 1;
         if caller.for_service {
             fresh.data_mut().work_for_service();

@@ -168,7 +168,7 @@ impl Service {
         // A program may run for as long as it likes; a call is over some time, so that others have their turn.
         let timeout = self.linked.service_calls.as_ref().and(self.linked.engine().call_timeout());
         let schedule = Arc::new(Schedule::new(timeout));
-        let mut store = new_store(&self.linked, self.item, Arc::clone(&schedule))?;
+        let (_memory, mut store) = new_store(&self.linked, self.item, Arc::clone(&schedule))?;
         let pre = &self.linked.items[self.item].pre;
         let instance = pre.instantiate_async(&mut store).await?;
         store.data_mut().set_instance(self.item, instance);

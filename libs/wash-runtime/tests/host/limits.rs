@@ -7,11 +7,12 @@ use http::header::RETRY_AFTER;
 use http_body_util::{BodyExt, Full};
 use tokio::task::JoinSet;
 use wash_runtime::host::HostApi;
+use wash_runtime::host::events::HostEvent;
 use wash_runtime::types::{LocalResources, WorkloadStartRequest};
 
 use crate::support::{
-    Answer, TestHost, empty_dir, environment, get, mount, mounting, part_component, probe, request, within_patience,
-    workload_of,
+    Answer, TestHost, empty_dir, environment, get, mount, mounting, part, part_component, probe, request, service,
+    within_patience, workload_of,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,8 +126,26 @@ async fn memory_that_a_guest_has_filled_goes_back_when_it_ends() {
     for _ in 0..4 {
         assert_eq!(host.get("/allocate").await.status, 500);
     }
+    went_back_to(before).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn memory_that_a_service_has_filled_goes_back_when_it_ends() {
+    let host = TestHost::start().await;
+    let mut events = host.host.events();
+    let mut resources = environment(&[("DO", "allocate")]);
+    resources.memory_limit_mb = 256;
+    let before = resident();
+    host.deploy(service("alone", part("alone"), resources, 3)).await;
+    while !matches!(within_patience(events.recv()).await.unwrap(), HostEvent::ServiceFailed { .. }) {}
+    went_back_to(before).await;
+}
+
+/// The end is told before the instance is gone.
+#[cfg(target_os = "linux")]
+async fn went_back_to(before: u64) {
     let mut patience = 1_000;
-    // The answer comes before the instance is gone.
     while resident() > before + 128 {
         patience -= 1;
         assert!(patience > 0, "{before} MB became {}", resident());

@@ -121,10 +121,7 @@ impl ResolvedWorkload {
 
     async fn make_instance(&self, schedule: Arc<Schedule>) -> wasmtime::Result<HandlerInstance> {
         let Some(handler) = self.handler() else { wasmtime::bail!("the workload answers no HTTP requests") };
-        let store = new_store(&self.linked, handler.item, schedule)?;
-        // Where there is no instance, dropped in the reverse order.
-        let memory = store.data().memory();
-        let mut store = store;
+        let (memory, mut store) = new_store(&self.linked, handler.item, schedule)?;
         let handler = match &handler.export {
             HandlerExport::Proxy(pre) => InstanceHandler::Proxy(pre.instantiate_async(&mut store).await?),
             #[cfg(feature = "wasip3")]

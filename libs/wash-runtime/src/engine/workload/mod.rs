@@ -188,10 +188,7 @@ impl ResolvedWorkload {
             component_id: component_id.to_string(),
             source: err.into(),
         };
-        let store = new_store(&self.linked, index, schedule).map_err(failed)?;
-        // Where there is no instance, dropped in the reverse order.
-        let memory = store.data().memory();
-        let mut store = store;
+        let (memory, mut store) = new_store(&self.linked, index, schedule).map_err(failed)?;
         let instance = self.linked.item(index).pre.instantiate_async(&mut store).await.map_err(failed)?;
         store.data_mut().set_instance(index, instance);
         Ok(Invocation { store, instance, _memory: memory, in_flight, _admitted: admitted })

@@ -237,7 +237,7 @@ impl Resolver {
             let component = || item.id.to_string();
             let failed = |err: wasmtime::Error| StartError::Start { component: component(), source: err.into() };
             let schedule = Arc::new(Schedule::new(None));
-            let mut store = engine::new_store(linked, index, schedule).map_err(failed)?;
+            let (_memory, mut store) = engine::new_store(linked, index, schedule).map_err(failed)?;
             let start = item.pre.instantiate_async(&mut store);
             match tokio::time::timeout(self.start_patience, start).await {
                 Ok(started) => _ = started.map_err(failed)?,
