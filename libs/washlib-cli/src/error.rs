@@ -57,6 +57,14 @@ impl CommandError {
         Self::new(ErrorKind::Interrupted, "interrupted")
     }
 
+    /// The result could not be written to stdout. A reader that has gone ends the program quietly.
+    pub fn stdout(err: io::Error) -> Self {
+        match err.kind() {
+            io::ErrorKind::BrokenPipe => err.into(),
+            _ => Self::failure(format!("cannot write the result to the standard output: {err}")),
+        }
+    }
+
     pub(crate) fn answer_is_no() -> Self {
         Self::new(ErrorKind::AnswerIsNo, "the answer is no")
     }
@@ -114,7 +122,7 @@ impl fmt::Display for CommandError {
     }
 }
 
-/// Only for what a command writes to stdout: a reader that has gone ends the program quietly.
+/// Only for what a command writes to stdout or asks at the terminal: a reader that has gone ends the program quietly.
 impl From<io::Error> for CommandError {
     fn from(err: io::Error) -> Self {
         match err.kind() {

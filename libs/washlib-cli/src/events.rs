@@ -92,7 +92,7 @@ impl EventQueue {
             _ = written.recv_timeout(patience);
         }
         let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        failure.map_or(Ok(()), |err| Err(err.into()))
+        failure.map_or(Ok(()), |err| Err(CommandError::stdout(err)))
     }
 }
 

@@ -11,6 +11,7 @@ mod events;
 mod interrupt;
 mod logging;
 mod progress;
+mod prompt;
 mod registry_args;
 mod runner;
 mod status_line;

@@ -16,6 +16,8 @@ impl Progress {
     pub(crate) fn new(message: &str, visible: bool) -> Self {
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
+        // First, or a bar in another style would be drawn.
+        bar.set_style(style("{spinner} {msg}"));
         bar.set_message(message.to_owned());
         if visible {
             bar.enable_steady_tick(Duration::from_millis(100));
@@ -41,16 +43,20 @@ impl Progress {
     fn set(&self, position: u64, total: Option<u64>, template: &str) {
         if self.bar.length() != total {
             if let Some(total) = total {
-                // The template is ours and constant: an error would be a typing mistake, and a plain bar still helps.
-                self.bar
-                    .set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+                self.bar.set_style(style(template));
                 self.bar.set_length(total);
             } else {
+                self.bar.set_style(style("{spinner} {msg}"));
                 self.bar.unset_length();
             }
         }
         self.bar.set_position(position);
     }
+}
+
+/// The templates are ours and constant: an error would be a typing mistake, and a plain bar still helps.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 impl Drop for Progress {

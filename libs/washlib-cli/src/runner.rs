@@ -30,10 +30,17 @@ pub fn run_with_records<T: Tool, P>(
     let tool = match T::try_parse() {
         Ok(tool) => tool,
         Err(err) => {
-            // Help and version arrive here too, as errors with exit code 0. A reader that has gone is no failure.
-            let printed = err.print();
-            let done = matches!(&printed, Err(err) if err.kind() == io::ErrorKind::BrokenPipe);
-            let code = if done { 0 } else { u8::try_from(err.exit_code()).unwrap_or(2) };
+            // Help and version arrive here too, as errors with exit code 0.
+            let code = match err.print() {
+                // A reader that has gone is no failure.
+                Err(err) if err.kind() == io::ErrorKind::BrokenPipe => 0,
+                Err(unprinted) if !err.use_stderr() => {
+                    let unprinted = CommandError::stdout(unprinted);
+                    Ui::new(&GlobalArgs::default()).error(&unprinted);
+                    unprinted.kind().exit_code()
+                }
+                _ => u8::try_from(err.exit_code()).unwrap_or(2),
+            };
             return ExitCode::from(code);
         }
     };

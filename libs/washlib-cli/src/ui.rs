@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::status_line::Bottom;
 use crate::{
-    ColorChoice, CommandError, Envelope, EventQueue, GlobalArgs, LogLevel, OutputFormat, Progress, StatusLine,
+    ColorChoice, CommandError, Envelope, EventQueue, GlobalArgs, LogLevel, OutputFormat, Progress, StatusLine, prompt,
 };
 
 const GREEN: Style = AnsiColor::Green.on_default().bold();
@@ -100,9 +100,7 @@ impl Ui {
             return Err(CommandError::usage("a binary is not written to a terminal"));
         }
         let mut stdout = stdout.lock();
-        stdout.write_all(bytes)?;
-        stdout.flush()?;
-        Ok(())
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(CommandError::stdout)
     }
 
     /// Prints text to stdout, with a line feed at its end.
@@ -113,9 +111,7 @@ impl Ui {
     pub fn text(&self, text: &str) -> Result<(), CommandError> {
         let mut stdout = anstream::AutoStream::new(io::stdout(), self.colors).lock();
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-        write!(stdout, "{text}{end}")?;
-        stdout.flush()?;
-        Ok(())
+        write!(stdout, "{text}{end}").and_then(|()| stdout.flush()).map_err(CommandError::stdout)
     }
 
     /// Prints one event of a command that keeps running, as a line of JSON. From the first one on, errors are lines too.
@@ -126,7 +122,7 @@ impl Ui {
     pub fn event<T: Serialize>(&self, event: &T) -> Result<(), CommandError> {
         self.begin_stream();
         let line = serde_json::to_string(event).map_err(CommandError::failure)?;
-        Ok(self.line_of_stream(&line)?)
+        self.line_of_stream(&line).map_err(CommandError::stdout)
     }
 
     /// A queue for the events of a command that must not wait for whoever reads them. `on_closed` is called, on another
@@ -185,11 +181,9 @@ impl Ui {
         }
     }
 
-    /// Reports an error: on stderr with its causes and hints, or as JSON on stdout.
+    /// Reports an error: on stderr with its causes and hints, or as JSON on stdout, as long as that takes anything.
     pub fn error(&self, err: &CommandError) {
-        if self.is_json() {
-            // With stdout gone too there is nobody left to tell; the exit code still says it.
-            let _ = self.error_document(err);
+        if self.is_json() && self.error_document(err).is_ok() {
             return;
         }
         let mut text = format!("{RED}error{RED:#}: {err}");
@@ -211,8 +205,9 @@ impl Ui {
         if !self.interactive {
             return Ok(false);
         }
-        let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt();
-        answer.map(|answer| answer.unwrap_or(false)).map_err(|dialoguer::Error::IO(err)| err)
+        let question = question.to_owned();
+        let ask = || dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt();
+        prompt::dialog(ask).map(|answer| answer.unwrap_or(false))
     }
 
     /// Lets a person choose one of `items`. `None` without a person at a terminal, and when they choose none.
@@ -224,8 +219,8 @@ impl Ui {
         if !self.interactive || items.is_empty() {
             return Ok(None);
         }
-        let answer = dialoguer::Select::new().with_prompt(question).items(items).default(0).interact_opt();
-        answer.map_err(|dialoguer::Error::IO(err)| err)
+        let (question, items) = (question.to_owned(), items.to_vec());
+        prompt::dialog(|| dialoguer::Select::new().with_prompt(question).items(items).default(0).interact_opt())
     }
 
     /// Asks for a line of text. Without a person at a terminal there is none.
@@ -237,8 +232,8 @@ impl Ui {
         if !self.interactive {
             return Ok(None);
         }
-        let answer = dialoguer::Input::<String>::new().with_prompt(question).interact_text();
-        answer.map(Some).map_err(|dialoguer::Error::IO(err)| err)
+        let question = question.to_owned();
+        prompt::dialog(|| dialoguer::Input::<String>::new().with_prompt(question).interact_text()).map(Some)
     }
 
     /// Asks for a secret, which the terminal does not show. Without a person at a terminal there is none. With
@@ -251,11 +246,7 @@ impl Ui {
         if !self.interactive {
             return Ok(None);
         }
-        let mut prompt = dialoguer::Password::new().with_prompt(question).allow_empty_password(true);
-        if let Some(again) = repeated {
-            prompt = prompt.with_confirmation(again, "they differ");
-        }
-        prompt.interact().map(Some).map_err(|dialoguer::Error::IO(err)| err)
+        prompt::secret(question, repeated).map(Some)
     }
 
     /// Starts a progress bar, drawn only on a terminal and only when statuses are shown.
@@ -284,10 +275,7 @@ impl Ui {
 
     fn document<T: Serialize>(&self, document: &T) -> Result<(), CommandError> {
         let text = serde_json::to_string_pretty(document).map_err(CommandError::failure)?;
-        let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{text}")?;
-        stdout.flush()?;
-        Ok(())
+        self.line_of_stream(&text).map_err(CommandError::stdout)
     }
 
     fn error_document(&self, err: &CommandError) -> Result<(), CommandError> {
