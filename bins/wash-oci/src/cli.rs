@@ -52,8 +52,8 @@ pub(crate) enum OciCommand {
 /// Push a component, a WIT package or a core module to a registry
 ///
 /// The same bytes give the same digest: without `SOURCE_DATE_EPOCH` no date of today gets into the artifact.
-/// Annotations come from the component's own metadata. What the registry has already is not sent again. The digest is
-/// printed on stdout.
+/// Annotations come from the component's own metadata. What the repository has already is not sent again, nor what its
+/// registry can take over from a repository that was pushed to or pulled from before. The digest is printed on stdout.
 #[derive(Args, Debug)]
 pub(crate) struct Push {
     /// Where to push to, such as `ghcr.io/acme/hello:1.2.0`
@@ -359,7 +359,7 @@ pub(crate) struct GenerateKey {
 pub(crate) enum Cache {
     /// List what is in it, the last used first
     List,
-    /// Remove what was not used for long
+    /// Remove what was not used for long, and what interrupted pulls have left
     Prune(PruneArgs),
     /// Remove everything
     #[command(alias = "clear")]

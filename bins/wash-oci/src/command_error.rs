@@ -141,6 +141,11 @@ pub(crate) fn read(err: io::Error, path: &Path) -> CommandError {
     CommandError::failure(err)
 }
 
+pub(crate) fn push_folder(path: &Path) -> CommandError {
+    CommandError::failure(format!("{} is a folder, and one file is pushed", path.display()))
+        .hint("name the component's file; `wash build` prints where it has written it")
+}
+
 pub(crate) fn too_large(path: &Path) -> CommandError {
     CommandError::failure(format!("{} is larger than 4 GiB", path.display()))
 }

@@ -1,6 +1,6 @@
 //! `wash oci pull`.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -13,6 +13,9 @@ use crate::cli::{Policy, Pull};
 use crate::output_file::{self, OutputFile};
 use crate::session::Session;
 use crate::{command_error, endpoint};
+
+/// Bytes that are written to stdout at a time.
+const CHUNK: usize = 256 << 10;
 
 /// What `-o json` returns; the first fields are the public wash's.
 #[derive(Debug, Serialize)]
@@ -57,8 +60,7 @@ pub(crate) fn pull(args: &Pull, global: &GlobalArgs, ui: &Ui) -> Result<(), Comm
         ui.warn(&format!("{reference} is packed in {}", pulled.layout));
     }
     if to_stdout {
-        io::copy(&mut pulled.reader(), &mut io::stdout().lock())?;
-        return Ok(());
+        return write_to_stdout(pulled.reader());
     }
     if is_special {
         output_file::write_special(&args.path, pulled.reader()).map_err(command_error::output)?;
@@ -73,6 +75,19 @@ pub(crate) fn pull(args: &Pull, global: &GlobalArgs, ui: &Ui) -> Result<(), Comm
     ui.status("Pulled", &format!("{} bytes {how}, {}", pulled.size(), pulled.digest));
     let text = args.path.to_string_lossy().into_owned();
     ui.result(&text, "OCI command executed successfully.", data(&pulled, &args.path))
+}
+
+/// What fails is either the cache or stdout, and the error says which.
+fn write_to_stdout(mut content: impl Read) -> Result<(), CommandError> {
+    let mut stdout = io::stdout().lock();
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let read = content.read(&mut buffer).map_err(CommandError::failure)?;
+        if read == 0 {
+            return stdout.flush().map_err(CommandError::stdout);
+        }
+        stdout.write_all(&buffer[..read]).map_err(CommandError::stdout)?;
+    }
 }
 
 fn options(args: &Pull) -> Result<PullOptions, CommandError> {

@@ -27,7 +27,7 @@ struct PushData {
     kind: &'static str,
     content_digest: String,
     annotations: std::collections::BTreeMap<String, String>,
-    /// `sent`, `existed`, or nothing where it was not pushed.
+    /// `sent`, `existed`, `mounted` from another repository of the registry, or nothing where it was not pushed.
     content: Option<&'static str>,
     layout: Option<PathBuf>,
 }
@@ -120,13 +120,16 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let read = if path == Path::new("-") {
         io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes)
     } else {
-        fs_err::File::open(path).and_then(|file| {
-            let length = file.metadata()?.len();
-            // With room for the end to be noticed in.
-            bytes.reserve_exact(usize::try_from(length.min(MAX_BYTES)).unwrap_or_default() + 32);
-            // The system's own file, which fills a buffer that nobody has cleared before.
-            file.into_file().take(MAX_BYTES + 1).read_to_end(&mut bytes)
-        })
+        let file = fs_err::File::open(path).map_err(|err| command_error::read(err, path))?;
+        let metadata = file.metadata().map_err(|err| command_error::read(err, path))?;
+        if metadata.is_dir() {
+            return Err(command_error::push_folder(path));
+        }
+        // With room for the end to be noticed in.
+        bytes.reserve_exact(usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or_default() + 32);
+        // The system's own file, which fills a buffer that nobody has cleared before, and names no path.
+        let read = file.into_file().take(MAX_BYTES + 1).read_to_end(&mut bytes);
+        read.map_err(|err| io::Error::new(err.kind(), format!("cannot read {}: {err}", path.display())))
     };
     read.map_err(|err| command_error::read(err, path))?;
     if bytes.len() as u64 > MAX_BYTES {

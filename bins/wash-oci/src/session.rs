@@ -105,9 +105,13 @@ impl Watched {
         }
     }
 
-    fn bytes(&self, done: u64, total: u64) {
+    /// Moves the bar, which says what the client has said, or else `doing`.
+    fn bytes(&self, doing: &str, done: u64, total: u64) {
         if let Ok(mut bar) = self.bar.lock() {
-            let message = || self.message.lock().map(|message| message.clone()).unwrap_or_default();
+            let message = || {
+                let said = self.message.lock().map(|message| message.clone()).unwrap_or_default();
+                if said.is_empty() { doing.to_owned() } else { said }
+            };
             bar.get_or_insert_with(|| self.ui.progress(&message())).set_bytes(done, Some(total));
         }
     }
@@ -121,11 +125,11 @@ impl Progress for Watched {
     }
 
     fn received(&self, _: &Digest, done: u64, total: u64) {
-        self.bytes(done, total);
+        self.bytes("receiving", done, total);
     }
 
     fn sent(&self, done: u64, total: u64) {
-        self.bytes(done, total);
+        self.bytes("sending", done, total);
     }
 
     fn retrying(&self, reason: &str, pause: Duration) {

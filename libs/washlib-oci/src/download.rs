@@ -51,7 +51,11 @@ impl Client {
                 return Err(err);
             }
             match ingest.finish()? {
-                Ok(blob) => return Ok(blob),
+                Ok(blob) => {
+                    // Not the mirror that may have given it: nobody pushes there.
+                    self.cache.remember_place_of_blob(repository, &descriptor.digest);
+                    return Ok(blob);
+                }
                 // Perhaps only what another one had left was wrong.
                 Err((again, _)) if continued => (ingest, continued) = (again, false),
                 Err((again, found)) => {

@@ -24,6 +24,54 @@ pub enum RegistryError {
         /// What went wrong.
         source: reqwest::Error,
     },
+    /// The connection ended in the middle of a body.
+    #[error("the connection to {host} broke off after {} while {what}", how_far(*.done, *.total))]
+    BrokeOff {
+        /// The registry, or where it sent us.
+        host: String,
+        /// What was being done.
+        what: String,
+        /// How many bytes had come, or gone.
+        done: u64,
+        /// How many there are, if that is known.
+        total: Option<u64>,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+    /// A registry that was asked in plain HTTP, because somebody said so, ended the connection without an answer.
+    #[error("{host} was asked in plain HTTP, and closed the connection")]
+    PlainHttp {
+        /// The registry.
+        host: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+    /// A registry that was asked in plain HTTP, because somebody said so, expects TLS.
+    #[error("{host} speaks TLS, and was asked in plain HTTP")]
+    SpeaksTls {
+        /// The registry.
+        host: String,
+    },
+    /// There is no connection to the proxy.
+    #[error("cannot reach {proxy} on the way to {host}")]
+    ProxyUnreachable {
+        /// The proxy and who named it, without its credentials.
+        proxy: String,
+        /// The registry, or where it sent us.
+        host: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+    /// The proxy does not pass on what it should.
+    #[error("{proxy} gives no way to {host}")]
+    ProxyFailed {
+        /// The proxy and who named it, without its credentials.
+        proxy: String,
+        /// The registry, or where it sent us.
+        host: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
     /// Nothing came for too long.
     #[error("{host} did not answer within {} while {what}", humantime::format_duration(*.after))]
     TimedOut {
@@ -171,6 +219,11 @@ impl RegistryError {
             Self::Connect { source, host } if is_plain_http(source) => {
                 Some(format!("{host} seems to speak plain HTTP: `--insecure` allows that"))
             }
+            Self::PlainHttp { .. } => Some("if it speaks TLS, leave out `--insecure`".to_owned()),
+            Self::SpeaksTls { .. } => Some(
+                "leave out `--insecure`; `plain_http` and WASMCLOUD_OCI_ALLOWED_INSECURE must not name it either"
+                    .to_owned(),
+            ),
             Self::Connect { source, .. } if is_unknown_authority(source) => {
                 Some("if the registry has an authority of its own, name its certificate with `--ca-path`".to_owned())
             }
@@ -180,7 +233,7 @@ impl RegistryError {
 }
 
 /// The whole chain of an error's texts.
-fn chain(err: &dyn std::error::Error) -> String {
+pub(crate) fn chain(err: &dyn std::error::Error) -> String {
     let mut text = err.to_string();
     let mut next = err.source();
     while let Some(err) = next {
@@ -199,6 +252,13 @@ fn is_plain_http(err: &reqwest::Error) -> bool {
 fn is_unknown_authority(err: &reqwest::Error) -> bool {
     let text = chain(err);
     text.contains("UnknownIssuer") || text.contains("invalid peer certificate")
+}
+
+fn how_far(done: u64, total: Option<u64>) -> String {
+    match total {
+        Some(total) => format!("{done} of {total} bytes"),
+        None => format!("{done} bytes"),
+    }
 }
 
 fn what_it_said(message: &Option<String>) -> String {

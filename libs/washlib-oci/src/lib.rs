@@ -57,7 +57,7 @@ mod tags;
 mod upload;
 
 pub use blocking::{Cancellation, pull_component_blocking, run_blocking};
-pub use cache::{BlobReader, Cache, CacheEntry, CacheError, CachedBlob, Prune, Removed};
+pub use cache::{BlobReader, Cache, CacheEntry, CacheError, CachedBlob, Prune, Removed, Unfinished};
 pub use client::Client;
 pub use copy::{Copied, CopyError, Endpoint, Referrers};
 pub use digest::{Algorithm, Digest, DigestError};
@@ -75,7 +75,8 @@ pub use push::{Artifact, ArtifactError, ArtifactOptions, ContentError, Contents,
 pub use reference::{Reference, ReferenceError, Repository, canonical_registry, canonical_scope};
 pub use secret::Secret;
 pub use settings::{
-    CacheSettings, ClientCertificate, Limits, Protocol, Proxies, RegistrySettings, Settings, VerificationRule,
+    CacheSettings, ClientCertificate, Limits, Protocol, Proxies, ProxyServer, RegistrySettings, Settings,
+    VerificationRule,
 };
 pub use sign::{
     Attachment, KeyError, PrivateKey, PublicKey, SignError, SignatureFormat, Signed, Verified, VerifyError,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::credentials::CredentialSources;
+use crate::secret::Secret;
 use crate::sign::PublicKey;
 
 /// Everything a client is told. The default reaches public registries anonymously, and keeps nothing.
@@ -70,12 +71,21 @@ pub struct ClientCertificate {
 /// The proxies that requests go through, as in the variables of the same names.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Proxies {
-    /// The URL of the proxy for HTTP.
-    pub http: Option<String>,
-    /// The URL of the proxy for HTTPS.
-    pub https: Option<String>,
+    /// The proxy for HTTP.
+    pub http: Option<ProxyServer>,
+    /// The proxy for HTTPS.
+    pub https: Option<ProxyServer>,
     /// Hosts that are reached directly. Loopback always is.
     pub no_proxy: Option<String>,
+}
+
+/// A proxy, as somebody named it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ProxyServer {
+    /// Its URL, perhaps with a name and password, or `host:port`. Checked when something is to go through it.
+    pub url: Secret,
+    /// Where that comes from, for messages, such as `HTTPS_PROXY`.
+    pub origin: String,
 }
 
 /// Time limits, attempts and sizes.

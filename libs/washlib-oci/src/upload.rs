@@ -62,8 +62,8 @@ impl Client {
         }
     }
 
-    /// Whether a repository has a blob, or can take it over from `from`, another one of its registry. If not, perhaps
-    /// the session that the registry opened for it.
+    /// Whether a repository has a blob, or can take it over from another one of its registry: from `from`, else from
+    /// where it was last seen. If not, perhaps the session that the registry opened for it.
     pub(crate) async fn find_blob(
         &self,
         repository: &Repository,
@@ -72,20 +72,31 @@ impl Client {
         progress: &dyn Progress,
     ) -> Result<Result<BlobPushed, Option<Url>>, RegistryError> {
         if self.has_blob(repository, digest, progress).await? {
+            self.cache.remember_place_of_blob(repository, digest);
             return Ok(Ok(BlobPushed::Existed));
         }
-        let Some(from) = from.filter(|from| from.registry() == repository.registry() && *from != repository) else {
-            return Ok(Err(None));
-        };
-        match self.mount(repository, digest, from, progress).await {
-            Ok(Mount::Done) => Ok(Ok(BlobPushed::Mounted)),
+        let Some(from) = self.mount_source(repository, digest, from) else { return Ok(Err(None)) };
+        match self.mount(repository, digest, &from, progress).await {
+            Ok(Mount::Done) => {
+                self.cache.remember_place_of_blob(repository, digest);
+                Ok(Ok(BlobPushed::Mounted))
+            }
             // The session that it opened instead is used, not left behind.
             Ok(Mount::Session(url)) => Ok(Err(Some(url))),
+            // The token server may allow no look into the other repository, or the registry know none.
             Err(err) => {
                 tracing::debug!("{from} does not give its blob: {err}");
                 Ok(Err(None))
             }
         }
+    }
+
+    /// Another repository of the registry that may have a blob: the one that is named, else where it was last seen.
+    fn mount_source(&self, repository: &Repository, digest: &Digest, named: Option<&Repository>) -> Option<Repository> {
+        let registry = repository.registry();
+        let is_other = |from: &Repository| from.registry() == registry && from != repository;
+        let remembered = || self.cache.place_of_blob(registry, digest).filter(is_other);
+        named.filter(|from| is_other(from)).cloned().or_else(remembered)
     }
 
     /// Sends a blob, in a session that is open already or in one of its own.
@@ -102,7 +113,7 @@ impl Client {
         loop {
             let sent = self.upload(repository, digest, payload, session.take(), progress).await;
             let err = match sent {
-                Ok(()) => return Ok(()),
+                Ok(()) => break,
                 Err(err) => err,
             };
             // A session that has gone is no reason why another one should.
@@ -116,10 +127,12 @@ impl Client {
             }
             // Perhaps only the answer was lost.
             if self.has_blob(repository, digest, progress).await? {
-                return Ok(());
+                break;
             }
             attempt += 1;
         }
+        self.cache.remember_place_of_blob(repository, digest);
+        Ok(())
     }
 
     async fn mount(

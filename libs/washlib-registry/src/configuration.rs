@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use washlib_config::{Environment, Layer, Oci, OciRegistry, Origin, Sourced};
-use washlib_oci::credentials::{CredentialSources, ExplicitCredential};
+use washlib_oci::credentials::{CredentialSources, ExplicitCredential, IncompleteCredential};
 use washlib_oci::{
-    CacheSettings, ClientCertificate, KeyError, Protocol, Proxies, PublicKey, ReferenceError, RegistrySettings, Secret,
-    Settings, VerificationRule, canonical_registry, canonical_scope,
+    CacheSettings, ClientCertificate, KeyError, Protocol, Proxies, ProxyServer, PublicKey, ReferenceError,
+    RegistrySettings, Secret, Settings, VerificationRule, canonical_registry, canonical_scope,
 };
 
 /// Why there are no settings.
@@ -185,15 +185,20 @@ fn docker_file(environment: &Environment) -> Option<PathBuf> {
 
 fn credential_sources(environment: &Environment) -> CredentialSources {
     let text = |name: &str| environment.get(name).and_then(OsStr::to_str).filter(|text| !text.is_empty());
-    let given = match (text("WASH_REG_USER"), text("WASH_REG_PASSWORD")) {
-        (Some(user), Some(password)) => Some(ExplicitCredential {
-            registry: text("WASH_REG_URL").map(registry_of_url),
-            user: user.to_owned(),
-            password: Secret::new(password),
-            origin: "WASH_REG_USER".to_owned(),
-        }),
+    let (user, password) = (text("WASH_REG_USER"), text("WASH_REG_PASSWORD"));
+    let registry = text("WASH_REG_URL").map(registry_of_url);
+    let half = match (user, password) {
+        (Some(_), None) => Some("WASH_REG_USER is set, but WASH_REG_PASSWORD is not, so it is not used"),
+        (None, Some(_)) => Some("WASH_REG_PASSWORD is set, but WASH_REG_USER is not, so it is not used"),
         _ => None,
     };
+    let incomplete = half.map(|reason| IncompleteCredential { registry: registry.clone(), reason: reason.to_owned() });
+    let given = user.zip(password).map(|(user, password)| ExplicitCredential {
+        registry,
+        user: user.to_owned(),
+        password: Secret::new(password),
+        origin: "WASH_REG_USER".to_owned(),
+    });
     let containers = |folder: PathBuf| folder.join("containers").join("auth.json");
     let home = absolute(environment, "HOME");
     let config = absolute(environment, "XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
@@ -207,6 +212,7 @@ fn credential_sources(environment: &Environment) -> CredentialSources {
     CredentialSources {
         explicit: None,
         environment: given,
+        incomplete,
         inline: text("DOCKER_AUTH_CONFIG").map(Secret::new),
         files: files.into_iter().flatten().collect(),
         helper_path: environment.get("PATH").map(OsStr::to_owned),
@@ -254,14 +260,21 @@ fn registry_settings(registry: &OciRegistry, root: &Path) -> RegistrySettings {
 }
 
 fn proxies(environment: &Environment) -> Proxies {
-    let text = |name: &str| {
-        let value = environment.get(&name.to_ascii_lowercase()).or_else(|| environment.get(name))?;
-        value.to_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    let set = |name: &str| {
+        let lower = name.to_ascii_lowercase();
+        let found = environment.get(&lower).map(|value| (lower, value));
+        let (name, value) = found.or_else(|| Some((name.to_owned(), environment.get(name)?)))?;
+        value.to_str().filter(|text| !text.is_empty()).map(|text| (name, text.to_owned()))
     };
+    let server = |name: &str| set(name).map(|(origin, url)| ProxyServer { url: Secret::new(url), origin });
     // In a CGI program, clients could set it with a header.
-    let http = if environment.get("REQUEST_METHOD").is_some() { None } else { text("HTTP_PROXY") };
-    let all = text("ALL_PROXY");
-    Proxies { http: http.or_else(|| all.clone()), https: text("HTTPS_PROXY").or(all), no_proxy: text("NO_PROXY") }
+    let http = if environment.get("REQUEST_METHOD").is_some() { None } else { server("HTTP_PROXY") };
+    let all = server("ALL_PROXY");
+    Proxies {
+        http: http.or_else(|| all.clone()),
+        https: server("HTTPS_PROXY").or(all),
+        no_proxy: set("NO_PROXY").map(|(_, hosts)| hosts),
+    }
 }
 
 fn list<'e>(environment: &'e Environment, name: &str) -> Vec<&'e str> {
@@ -332,7 +345,8 @@ oci:
             Some(CacheSettings { folder: "/home/u/.cache/wash/oci".into(), max_bytes: 1 << 20 })
         );
         assert_eq!(settings.credentials.environment.unwrap().registry.as_deref(), Some("ghcr.io"));
-        assert_eq!(settings.proxies.https.as_deref(), Some("http://proxy:1"));
+        let proxy = ProxyServer { url: Secret::new("http://proxy:1"), origin: "https_proxy".to_owned() };
+        assert_eq!(settings.proxies.https, Some(proxy));
         let files = settings.credentials.files;
         assert_eq!(files[0], Path::new("/home/u/.docker/config.json"));
         assert_eq!(files[1], Path::new("/home/u/.config/containers/auth.json"));

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::failures::with_little_room;
 use crate::{Place, component};
 
 #[test]
@@ -49,4 +50,28 @@ fn it_is_listed_pruned_and_cleaned() {
     let folder = place.oci(&["cache", "path"]).assert_success();
     assert_eq!(folder.stdout.trim(), place.sandbox.home().join(".cache/wash/oci").to_str().unwrap());
     place.oci(&["cache", "prune", "--unused-for", "soon"]).assert_code(2);
+}
+
+#[test]
+fn what_an_interrupted_pull_has_left_is_listed_and_pruned() {
+    let place = Place::new();
+    place.push(2_000_000);
+    let listed = || {
+        let list = place.oci(&["-o", "json", "cache", "list"]).assert_success().json();
+        list["data"]["unfinished"].clone()
+    };
+    assert_eq!(listed(), serde_json::json!({ "downloads": 0, "bytes": 0 }));
+    assert_eq!(place.oci(&["cache", "list"]).assert_success().stderr, "");
+    with_little_room(&place.sandbox, 500, &["pull", &place.reference("hello:v1")]).assert_code(1);
+    assert_eq!(listed(), serde_json::json!({ "downloads": 1, "bytes": 512_000 }));
+    let list = place.oci(&["cache", "list"]).assert_success().assert_stderr_has("1 unfinished download, 512 kB");
+    // Each line of stdout is an entry: here the manifest's.
+    assert_eq!(list.stdout.lines().count(), 1, "{}", list.stdout);
+    // Young enough to be continued.
+    place.oci(&["cache", "prune"]).assert_success();
+    assert_eq!(listed()["downloads"], 1);
+    let pruned = place.oci(&["-o", "json", "cache", "prune", "--unused-for", "0s"]).assert_success().json();
+    assert_eq!((&pruned["data"]["entries"], &pruned["data"]["unfinished"]), (&1.into(), &1.into()));
+    assert_eq!(listed()["downloads"], 0);
+    place.oci(&["pull", &place.reference("hello:v1")]).assert_success();
 }

@@ -81,3 +81,27 @@ fn the_configuration_is_checked() {
     sandbox.write(".wash/config.yaml", "oci: { registrys: {} }");
     sandbox.run("wash-oci", ["pull", "localhost:1/a"]).assert_code(2).assert_stderr_has("oci.registrys");
 }
+
+#[test]
+fn a_folder_is_not_pushed() {
+    let sandbox = Sandbox::new();
+    sandbox.write("dist/hello.wasm", crate::component(1));
+    let refused = sandbox.run("wash-oci", ["push", "localhost:1/a", "dist"]).assert_code(1);
+    let refused = refused.assert_stderr_has("dist is a folder, and one file is pushed");
+    refused.assert_stderr_has("hint: name the component's file");
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let sandbox = Sandbox::new();
+    sandbox.write("hello.wasm", crate::component(1));
+    let push = ["push", "localhost:1/a", "hello.wasm", "--dry-run"];
+    let json = [["-o", "json"].as_slice(), &push].concat();
+    for arguments in [push.as_slice(), json.as_slice(), &["--help"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = sandbox.command("wash-oci");
+        command.args(arguments).stdout(full);
+        let expected = "error: cannot write the result to the standard output: No space left on device";
+        washlib_test::Output::of(&mut command).assert_code(1).assert_stderr_has(expected);
+    }
+}

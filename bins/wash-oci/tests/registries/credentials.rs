@@ -120,3 +120,27 @@ fn a_helper_keeps_what_login_gives_it() {
     run(&["logout", place.registry.address()]).assert_success();
     assert!(!store.exists());
 }
+
+#[test]
+fn half_of_the_credentials_is_told_and_not_used() {
+    let place = place();
+    place.component("hello.wasm", 10);
+    let reference = place.reference("hello:v1");
+    let table = [
+        ("WASH_REG_USER", Registry::USER, "WASH_REG_USER is set, but WASH_REG_PASSWORD is not"),
+        ("WASH_REG_PASSWORD", Registry::PASSWORD, "WASH_REG_PASSWORD is set, but WASH_REG_USER is not"),
+    ];
+    for (name, value, expected) in table {
+        let mut command = place.sandbox.command("wash-oci");
+        command.args(["push", &reference, "hello.wasm"]).env(name, value);
+        let output = Output::of(&mut command).assert_code(1).assert_stderr_has(expected);
+        assert_eq!(output.stderr.matches("WARN").count(), 1, "{}", output.stderr);
+        assert!(!output.stderr.contains(Registry::PASSWORD), "{}", output.stderr);
+    }
+    // A password may be for the user of the command line.
+    let mut command = place.sandbox.command("wash-oci");
+    command.args(["push", &reference, "hello.wasm", "--user", Registry::USER]);
+    command.env("WASH_REG_PASSWORD", Registry::PASSWORD);
+    let output = Output::of(&mut command).assert_success();
+    assert!(!output.stderr.contains("WASH_REG"), "{}", output.stderr);
+}

@@ -19,7 +19,7 @@ fn files(sandbox: &Sandbox) -> Vec<String> {
 }
 
 /// Runs a command that cannot write files above so many kilobytes: the error of a full disk, but for its number.
-fn with_little_room(sandbox: &Sandbox, kilobytes: u32, arguments: &[&str]) -> Output {
+pub(crate) fn with_little_room(sandbox: &Sandbox, kilobytes: u32, arguments: &[&str]) -> Output {
     let mut command = Command::new("bash");
     sandbox.set_environment(&mut command);
     let script = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$0\" \"$@\"");

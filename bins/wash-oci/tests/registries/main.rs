@@ -8,8 +8,10 @@ mod credentials;
 mod documents;
 mod failures;
 mod foreign;
+mod proxies;
 mod push_pull;
 mod signing;
+mod terminal;
 mod tls;
 
 use std::path::PathBuf;

@@ -57,6 +57,22 @@ fn the_same_bytes_give_the_same_digest_and_are_not_sent_again() {
 }
 
 #[test]
+fn another_repository_of_the_registry_is_sent_nothing_that_the_registry_has() {
+    let place = Place::new();
+    let digest = place.push(100_000);
+    let other = place.reference("acme/other:v1");
+    let pushed = place.oci(&["-o", "json", "push", &other, "hello.wasm"]).assert_success().json();
+    assert_eq!((&pushed["data"]["digest"], &pushed["data"]["content"]), (&digest.into(), &"mounted".into()));
+    place.oci(&["pull", &other]).assert_success();
+    assert_eq!(fs::read(place.sandbox.work().join("component.wasm")).unwrap(), component(100_000));
+    // What was seen in a repository is forgotten with the rest of the cache.
+    place.oci(&["cache", "clean"]).assert_success();
+    let third = place.reference("acme/third:v1");
+    let pushed = place.oci(&["-o", "json", "push", &third, "hello.wasm"]).assert_success().json();
+    assert_eq!(pushed["data"]["content"], "sent");
+}
+
+#[test]
 fn pipes_on_both_sides() {
     let place = Place::new();
     let reference = place.reference("hello:v1");
@@ -129,6 +145,10 @@ fn an_image_layout_is_written_and_copied_from() {
     let copied = place.oci(&["copy", "layout:layout:v1", &target]).assert_success();
     assert_eq!(copied.stdout, written.stdout);
     place.oci(&["pull", &target]).assert_success();
+    // The registry has it, so that it need not come from the layout a second time.
+    let third = place.reference("third/hello:v1");
+    let third = place.oci(&["-o", "json", "copy", "layout:layout:v1", &third]).assert_success().json();
+    assert_eq!(third["data"]["blobs_sent"], 0);
     let back = place.oci(&["copy", &target, "layout:again"]).assert_success();
     assert_eq!(back.stdout, written.stdout);
     let known = place.oci(&["-o", "json", "copy", &target, &place.reference("other/hello")]).assert_success().json();

@@ -5,6 +5,17 @@ use washlib_test::{Output, RegistryOptions};
 
 use crate::Place;
 
+/// Self-signed, as `openssl x509 -req` makes them without a file of extensions.
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIIBGDCBvwIUZSW+2NtxWlF41JEeRVSoaSbLWjkwCgYIKoZIzj0EAwIwDjEMMAoG
+A1UEAwwDb2xkMCAXDTI2MTEyNjA3MTMzOFoYDzIxMjYxMTAyMDcxMzM4WjAOMQww
+CgYDVQQDDANvbGQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATpFYdgEWV+g3bi
+Gyc8eEybBqz/X+nOJEeTsrslo8aob+wkqXEySATTUsIpmxTWBDjyIpn8z+/hetaz
+dq7Xexd6MAoGCCqGSM49BAMCA0gAMEUCICfRV7TX4ZxoP3D0LPj0nCsyPn+R6LKi
+NEOLHaSzhCulAiEAyuqtDCVJuDc6ADIAXAQBTcshICdYg4HPwZehAvm6/rU=
+-----END CERTIFICATE-----
+";
+
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -85,4 +96,38 @@ fn plain_http_is_said_to_be_wanted_where_it_is() {
     let mut allowed = place.sandbox.command("wash-oci");
     allowed.args(["pull", &reference]).env("WASMCLOUD_OCI_ALLOWED_INSECURE", place.registry.address());
     Output::of(&mut allowed).assert_success();
+}
+
+#[test]
+fn a_certificate_of_our_own_that_cannot_be_used_is_named() {
+    let (place, authority_pem) = place();
+    place.component("hello.wasm", 10);
+    place.sandbox.write("ca.pem", authority_pem);
+    let (chain, key) = certificate(&authority());
+    let (_, other_key) = certificate(&authority());
+    for (name, text) in [("old.pem", VERSION_1), ("new.pem", &*chain), ("key.pem", &*key), ("other.pem", &*other_key)] {
+        place.sandbox.write(name, text);
+    }
+    let refused = |certificate: &str, key: &str| {
+        let registry = place.registry.address();
+        let files = format!("ca_paths: [ca.pem], client_cert_path: {certificate}, client_key_path: {key}");
+        place.sandbox.write(".wash/config.yaml", format!("oci: {{ registries: {{ \"{registry}\": {{ {files} }} }} }}"));
+        place.oci(&["push", &place.reference("hello:v1"), "hello.wasm"]).assert_code(1)
+    };
+    let old = refused("old.pem", "key.pem").assert_stderr_has("old.pem cannot be used: as our own certificate");
+    assert!(old.stderr.contains("version 3 of X.509") && !old.stderr.contains("peer"), "{}", old.stderr);
+    let other = refused("new.pem", "other.pem").assert_stderr_has("other.pem cannot be used: its key is not that of");
+    assert!(other.stderr.contains("new.pem"), "{}", other.stderr);
+}
+
+#[test]
+fn a_registry_with_tls_that_is_asked_without_it_says_so() {
+    let (place, _) = place();
+    place.component("hello.wasm", 10);
+    let reference = &*place.reference("hello:v1");
+    for arguments in [["push", reference, "hello.wasm"].as_slice(), &["pull", reference]] {
+        let refused = place.oci(&[arguments, &["--insecure"]].concat()).assert_code(1);
+        let refused = refused.assert_stderr_has("speaks TLS, and was asked in plain HTTP");
+        refused.assert_stderr_has("hint: leave out `--insecure`");
+    }
 }

@@ -2,17 +2,18 @@
 //!
 //! A blob that another process is reading keeps its content until that has ended: removing it takes only its name.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 
-use super::{Cache, CacheError, NEW, Note};
+use super::ingest::remove_leftover;
+use super::{Cache, CacheError, NEW};
 use crate::digest::Digest;
 
-/// An unfinished download that nobody continued for this long is given up.
+/// An unfinished download that nobody continued for this long is given up, and so is a file that was not moved to its
+/// place.
 const UNFINISHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A blob in the cache.
@@ -26,6 +27,15 @@ pub struct CacheEntry {
     pub last_used: SystemTime,
     /// The references that meant it when they were last asked for.
     pub references: Vec<String>,
+}
+
+/// Downloads that have not come to their end: under way, or interrupted and left to be continued.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Unfinished {
+    /// How many.
+    pub downloads: u64,
+    /// How many bytes have come.
+    pub bytes: u64,
 }
 
 /// What to remove from the cache.
@@ -42,14 +52,32 @@ pub struct Prune {
 pub struct Removed {
     /// How many blobs.
     pub blobs: u64,
-    /// How many bytes.
+    /// How many unfinished downloads.
+    pub unfinished: u64,
+    /// How many bytes, of both.
     pub bytes: u64,
 }
 
-struct File {
-    path: PathBuf,
+/// What takes up room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Part {
+    Blob,
+    /// A blob on its way.
+    Download,
+    /// A file that is about to be moved to its place.
+    New,
+}
+
+pub(super) struct File {
+    pub(super) path: PathBuf,
     size: u64,
     last_used: SystemTime,
+}
+
+impl File {
+    pub(super) fn age(&self, now: SystemTime) -> Duration {
+        now.duration_since(self.last_used).unwrap_or_default()
+    }
 }
 
 impl Cache {
@@ -70,73 +98,87 @@ impl Cache {
         Ok(files.into_iter().filter_map(entry).collect())
     }
 
-    /// Removes what `which` says, unfinished downloads that nobody continues, and notes about what is not there.
+    /// The downloads that have not come to their end. Those of which nothing has come do not count.
+    ///
+    /// # Errors
+    ///
+    /// When the cache cannot be read.
+    pub fn unfinished(&self) -> Result<Unfinished, CacheError> {
+        let mut unfinished = Unfinished::default();
+        for (_, file) in self.files()?.iter().filter(|(part, file)| *part == Part::Download && file.size > 0) {
+            unfinished.downloads += 1;
+            unfinished.bytes += file.size;
+        }
+        Ok(unfinished)
+    }
+
+    /// Removes what `which` says, what interrupted downloads have left and nobody continued for a day, and notes about
+    /// what is not there. A download that is under way stays.
     ///
     /// # Errors
     ///
     /// When the cache cannot be read, or something in it cannot be removed.
     pub fn prune(&self, which: Prune) -> Result<Removed, CacheError> {
         let now = SystemTime::now();
-        let age = |file: &File| now.duration_since(file.last_used).unwrap_or_default();
-        let mut files = self.blob_files()?;
-        files.sort_by_key(|file| file.last_used);
-        let mut total: u64 = files.iter().map(|file| file.size).sum();
+        let mut files = self.files()?;
+        files.sort_by_key(|(_, file)| file.last_used);
+        let mut total: u64 = files.iter().map(|(_, file)| file.size).sum();
         let mut removed = Removed::default();
-        for file in files {
-            let is_old = which.unused_for.is_some_and(|limit| age(&file) > limit);
-            if is_old || which.max_bytes.is_some_and(|limit| total > limit) {
-                super::remove(&file.path)?;
+        for (part, file) in files {
+            let unused_for = match part {
+                Part::Blob => which.unused_for,
+                Part::Download => Some(which.unused_for.unwrap_or(UNFINISHED_FOR).min(UNFINISHED_FOR)),
+                Part::New => Some(UNFINISHED_FOR),
+            };
+            let is_old = unused_for.is_some_and(|limit| file.age(now) > limit);
+            let is_too_much = part != Part::New && which.max_bytes.is_some_and(|limit| total > limit);
+            if (is_old || is_too_much) && removed.take(part, &file)? {
                 total -= file.size;
-                removed.blobs += 1;
-                removed.bytes += file.size;
             }
         }
-        for file in files_in(&self.folder.join("ingest"))? {
-            if age(&file) > UNFINISHED_FOR {
-                super::remove(&file.path)?;
-                removed.bytes += file.size;
-            }
-        }
-        self.forget_absent()?;
+        self.forget(now, which.unused_for)?;
         Ok(removed)
     }
 
-    /// Removes everything.
+    /// Removes everything but what is being written.
     ///
     /// # Errors
     ///
     /// When something cannot be removed.
     pub fn clean(&self) -> Result<Removed, CacheError> {
-        let mut removed = Removed::default();
-        for file in self.blob_files()? {
-            super::remove(&file.path)?;
-            removed.blobs += 1;
-            removed.bytes += file.size;
-        }
         let now = SystemTime::now();
-        for folder in ["ingest", "tags"] {
-            for file in files_in(&self.folder.join(folder))? {
-                // Another process is about to move it to its place.
-                let is_new =
-                    file.path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(NEW.as_bytes()));
-                if is_new && now.duration_since(file.last_used).unwrap_or_default() < UNFINISHED_FOR {
-                    continue;
-                }
-                super::remove(&file.path)?;
-                removed.bytes += if folder == "ingest" { file.size } else { 0 };
+        let mut removed = Removed::default();
+        for (part, file) in self.files()? {
+            // Another process is about to move it to its place.
+            let is_being_written = part == Part::New && file.age(now) < UNFINISHED_FOR;
+            if !is_being_written {
+                removed.take(part, &file)?;
             }
+        }
+        for file in files_in(&self.folder.join("tags"))? {
+            super::remove(&file.path)?;
         }
         Ok(removed)
     }
 
     /// Makes room after something was added.
     pub(super) fn keep_within_limit(&self) -> Result<(), CacheError> {
-        let total: u64 = self.blob_files()?.iter().map(|file| file.size).sum();
+        let total: u64 = self.files()?.iter().map(|(_, file)| file.size).sum();
         if total > self.max_bytes {
             // A little more than needed, so that not every addition makes room.
             self.prune(Prune { unused_for: None, max_bytes: Some(self.max_bytes - self.max_bytes / 10) })?;
         }
         Ok(())
+    }
+
+    fn files(&self) -> Result<Vec<(Part, File)>, CacheError> {
+        let part = |file: &File| {
+            let name = file.path.file_name().unwrap_or_default();
+            if name.as_encoded_bytes().starts_with(NEW.as_bytes()) { Part::New } else { Part::Download }
+        };
+        let blobs = self.blob_files()?.into_iter().map(|file| (Part::Blob, file));
+        let others = files_in(&self.folder.join("ingest"))?.into_iter().map(|file| (part(&file), file));
+        Ok(blobs.chain(others).collect())
     }
 
     fn blob_files(&self) -> Result<Vec<File>, CacheError> {
@@ -146,39 +188,24 @@ impl Cache {
         files.retain(|file| digest_of(&file.path).is_some());
         Ok(files)
     }
-
-    /// The references that notes speak of, by what they mean.
-    fn references(&self) -> BTreeMap<Digest, Vec<String>> {
-        let mut references: BTreeMap<Digest, BTreeSet<String>> = BTreeMap::new();
-        for (_, note) in self.notes() {
-            references.entry(note.value.digest).or_default().insert(note.key);
-        }
-        references.into_iter().map(|(digest, keys)| (digest, keys.into_iter().collect())).collect()
-    }
-
-    fn notes(&self) -> Vec<(PathBuf, Note<Pointer>)> {
-        let files = files_in(&self.folder.join("tags")).unwrap_or_default();
-        let note = |file: File| {
-            let bytes = std::fs::read(&file.path).ok()?;
-            Some((file.path, serde_json::from_slice(&bytes).ok()?))
-        };
-        files.into_iter().filter_map(note).collect()
-    }
-
-    fn forget_absent(&self) -> Result<(), CacheError> {
-        for (path, note) in self.notes() {
-            if !self.blob_path(&note.value.digest).exists() {
-                super::remove(&path)?;
-            }
-        }
-        Ok(())
-    }
 }
 
-/// The part of a note that names a blob.
-#[derive(serde::Deserialize)]
-struct Pointer {
-    digest: Digest,
+impl Removed {
+    /// Removes a file, unless it is a download that is under way, and counts it. Tells whether it did.
+    fn take(&mut self, part: Part, file: &File) -> Result<bool, CacheError> {
+        match part {
+            Part::Download if !remove_leftover(&file.path)? => return Ok(false),
+            // One of which nothing has come counts as none.
+            Part::Download => self.unfinished += u64::from(file.size > 0),
+            Part::Blob => {
+                super::remove(&file.path)?;
+                self.blobs += 1;
+            }
+            Part::New => super::remove(&file.path)?,
+        }
+        self.bytes += file.size;
+        Ok(true)
+    }
 }
 
 fn digest_of(path: &Path) -> Option<Digest> {
@@ -187,7 +214,7 @@ fn digest_of(path: &Path) -> Option<Digest> {
 }
 
 /// The regular files in a folder; none where it is not there.
-fn files_in(folder: &Path) -> Result<Vec<File>, CacheError> {
+pub(super) fn files_in(folder: &Path) -> Result<Vec<File>, CacheError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -209,6 +236,7 @@ fn files_in(folder: &Path) -> Result<Vec<File>, CacheError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::{Begun, Ingest};
 
     fn filled() -> (Cache, Vec<Digest>) {
         let cache = Cache::temporary().unwrap();
@@ -234,7 +262,8 @@ mod tests {
         let (cache, _) = filled();
         assert_eq!(left(&cache), ["newest", "middle", "oldest"]);
         let removed = cache.prune(Prune { unused_for: None, max_bytes: Some(12) }).unwrap();
-        assert_eq!((removed, left(&cache)), (Removed { blobs: 1, bytes: 6 }, vec!["newest".into(), "middle".into()]));
+        assert_eq!(removed, Removed { blobs: 1, unfinished: 0, bytes: 6 });
+        assert_eq!(left(&cache), ["newest", "middle"]);
         cache.prune(Prune { unused_for: Some(Duration::from_secs(15 * 86_400)), max_bytes: None }).unwrap();
         assert_eq!(left(&cache), ["newest"]);
         assert_eq!(cache.clean().unwrap().blobs, 1);
@@ -256,6 +285,56 @@ mod tests {
         let old = leave(".new-1", 25);
         cache.clean().unwrap();
         assert!(!old.exists() && young.exists());
+    }
+
+    /// What a download leaves that is interrupted after some bytes.
+    async fn interrupted(cache: &Cache, content: &[u8], hours: u64) -> Box<Ingest> {
+        let Begun::Ours(mut ingest) = cache.begin(&Digest::of(content)).await.unwrap() else { panic!("ours") };
+        ingest.write(&content[..4]).unwrap();
+        let file = std::fs::File::open(cache.ingest_path(&Digest::of(content))).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600)).unwrap();
+        ingest
+    }
+
+    #[tokio::test]
+    async fn what_interrupted_downloads_left_is_pruned_like_blobs_and_after_a_day_at_the_latest() {
+        let cache = Cache::temporary().unwrap();
+        for (hours, unused_for, is_removed) in
+            [(2, None, false), (2, Some(3), false), (2, Some(1), true), (25, None, true), (25, Some(720), true)]
+        {
+            drop(interrupted(&cache, b"hello world", hours).await);
+            assert_eq!(cache.unfinished().unwrap(), Unfinished { downloads: 1, bytes: 4 });
+            let unused_for = unused_for.map(|hours| Duration::from_secs(hours * 3600));
+            let removed = cache.prune(Prune { unused_for, max_bytes: None }).unwrap();
+            let expected = if is_removed { Removed { blobs: 0, unfinished: 1, bytes: 4 } } else { Removed::default() };
+            assert_eq!(removed, expected, "{hours} {unused_for:?}");
+            cache.clean().unwrap();
+            assert_eq!(cache.unfinished().unwrap(), Unfinished::default());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_takes_up_room_is_removed_by_age_whether_it_is_finished_or_not() {
+        let (cache, _) = filled();
+        let limit = |max_bytes| cache.prune(Prune { unused_for: None, max_bytes: Some(max_bytes) }).unwrap();
+        drop(interrupted(&cache, b"hello world", 1).await);
+        // It counts, so that two blobs have to go where one would do without it.
+        assert_eq!(limit(12), Removed { blobs: 2, unfinished: 0, bytes: 12 });
+        assert_eq!((left(&cache), cache.unfinished().unwrap().bytes), (vec!["newest".to_owned()], 4));
+        cache.blob(&Digest::of(b"newest")).unwrap().unwrap();
+        assert_eq!(limit(6), Removed { blobs: 0, unfinished: 1, bytes: 4 });
+        assert_eq!(left(&cache), ["newest"]);
+    }
+
+    #[tokio::test]
+    async fn a_download_that_is_under_way_stays() {
+        let cache = Cache::temporary().unwrap();
+        let ingest = interrupted(&cache, b"hello world", 48).await;
+        let everything = Prune { unused_for: Some(Duration::ZERO), max_bytes: Some(0) };
+        assert_eq!(cache.prune(everything).unwrap(), Removed::default());
+        assert_eq!(cache.clean().unwrap(), Removed::default());
+        drop(ingest);
+        assert_eq!(cache.prune(everything).unwrap(), Removed { blobs: 0, unfinished: 1, bytes: 4 });
     }
 
     #[test]

@@ -114,6 +114,21 @@ impl Ingest {
     }
 }
 
+/// Removes what a download has left, unless somebody goes on with it at this moment. Tells whether it did.
+pub(super) fn remove_leftover(path: &Path) -> Result<bool, CacheError> {
+    let file = match fs::OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file.into_parts().0,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(err) => return Err(err.into()),
+    };
+    // Who waits for the lock finds the name gone, and begins anew.
+    let is_left = lock(&file, path)? && is_at(&file, path);
+    if is_left {
+        super::remove(path)?;
+    }
+    Ok(is_left)
+}
+
 fn lock(file: &File, path: &Path) -> Result<bool, CacheError> {
     match file.try_lock() {
         Ok(()) => Ok(true),

@@ -2,16 +2,17 @@
 //!
 //! ```text
 //! blobs/<algorithm>/<hex>   a blob or manifest, whole
-//! tags/<hash>.json          what a tag, or the signatures of an artifact, last were
+//! tags/<hash>.json          what a tag, or the signatures of an artifact, last were; where a registry has a blob
 //! ingest/<algorithm>-<hex>  a blob on its way; locked by whoever writes it, continued by whoever comes next
 //! ingest/.new-<random>      a file that is written in one go
 //! ```
 //!
 //! A blob is verified whenever it is read: a damaged one is removed and counts as absent. That is why nothing is synced:
-//! what a power failure leaves is found out. Knows no registry.
+//! what a power failure leaves is found out. Asks no registry.
 
 mod entries;
 mod ingest;
+mod notes;
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -21,15 +22,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use fs_err as fs;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use thiserror::Error;
 
 use crate::digest::{Digest, Hasher};
 use crate::settings::CacheSettings;
 
-pub use entries::{CacheEntry, Prune, Removed};
+pub use entries::{CacheEntry, Prune, Removed, Unfinished};
 
 pub(crate) use ingest::{Begun, Ingest};
 
@@ -209,21 +208,6 @@ impl Cache {
         self.write_atomically(&path, bytes)
     }
 
-    /// What was last remembered under a key.
-    pub(crate) fn recall<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        let bytes = std::fs::read(self.note_path(key)).ok()?;
-        // What cannot be read is asked for again.
-        let note: Note<T> = serde_json::from_slice(&bytes).ok()?;
-        (note.key == key).then_some(note.value)
-    }
-
-    /// Remembers a value under a key.
-    pub(crate) fn remember<T: Serialize>(&self, key: &str, value: &T) -> Result<(), CacheError> {
-        let note = Note { key: key.to_owned(), value };
-        let bytes = serde_json::to_vec(&note).map_err(io::Error::from)?;
-        self.write_atomically(&self.note_path(key), &bytes)
-    }
-
     fn write_atomically(&self, path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
         // Where what a killed process has left is found and removed.
         let unfinished = self.folder.join("ingest");
@@ -251,17 +235,6 @@ impl Cache {
     fn ingest_path(&self, digest: &Digest) -> PathBuf {
         self.folder.join("ingest").join(digest.as_tag())
     }
-
-    fn note_path(&self, key: &str) -> PathBuf {
-        self.folder.join("tags").join(format!("{}.json", Digest::of(key.as_bytes()).hex()))
-    }
-}
-
-/// A note repeats its key: the name of the file is only its hash.
-#[derive(serde::Deserialize, Serialize)]
-struct Note<T> {
-    key: String,
-    value: T,
 }
 
 /// Hashes a whole file, copies it at the same time, and returns its length and whether the copy was made.
@@ -367,17 +340,5 @@ mod tests {
         let copy = tempfile::NamedTempFile::new().unwrap();
         assert!(cache.blob_with_copy(&digest, Some(copy.as_file())).unwrap().is_none());
         assert_eq!(copy.as_file().metadata().unwrap().len(), 0);
-    }
-
-    #[test]
-    fn notes_of_other_keys_and_broken_ones_are_forgotten() {
-        let cache = cache();
-        cache.remember("a", &1_u32).unwrap();
-        assert_eq!(cache.recall::<u32>("a"), Some(1));
-        assert_eq!(cache.recall::<u32>("b"), None);
-        std::fs::copy(cache.note_path("a"), cache.note_path("b")).unwrap();
-        assert_eq!(cache.recall::<u32>("b"), None);
-        std::fs::write(cache.note_path("a"), b"{").unwrap();
-        assert_eq!(cache.recall::<u32>("a"), None);
     }
 }

@@ -29,6 +29,8 @@ pub struct CredentialSources {
     pub explicit: Option<ExplicitCredential>,
     /// A user and password from environment variables.
     pub environment: Option<ExplicitCredential>,
+    /// One of them without the other, which is not used.
+    pub incomplete: Option<IncompleteCredential>,
     /// The text of a file in Docker's format, from `DOCKER_AUTH_CONFIG`.
     pub inline: Option<Secret>,
     /// Files in Docker's format, which Podman and others share.
@@ -45,6 +47,7 @@ impl Default for CredentialSources {
             document: None,
             explicit: None,
             environment: None,
+            incomplete: None,
             inline: None,
             files: Vec::new(),
             helper_path: None,
@@ -79,6 +82,15 @@ pub struct ExplicitCredential {
     pub password: Secret,
     /// Where they come from, for messages, such as `--user`.
     pub origin: String,
+}
+
+/// A user without a password, or a password without a user.
+#[derive(Clone, Debug)]
+pub struct IncompleteCredential {
+    /// The registry that it is for; none for each that asks.
+    pub registry: Option<String>,
+    /// What is there and what is missing, for messages.
+    pub reason: String,
 }
 
 /// What a registry or its token server is shown.
@@ -128,6 +140,11 @@ impl CredentialSources {
                     tried,
                 };
             }
+        }
+        if let Some(IncompleteCredential { registry, reason }) = &self.incomplete
+            && registry.as_deref().is_none_or(|registry| registry == repository.registry())
+        {
+            tried.push(reason.clone());
         }
         if let Some(text) = &self.inline {
             match AuthFileContent::parse(text.expose().as_bytes()) {

@@ -101,6 +101,13 @@ impl Transport {
         }
         if !state.found.contains_key(repository) {
             let found = self.settings.credentials.find(repository).await;
+            if let Some(incomplete) = &self.settings.credentials.incomplete {
+                let tells = |found: &Found| found.tried.contains(&incomplete.reason);
+                // Once, however many repositories a command names.
+                if tells(&found) && !state.found.values().any(tells) {
+                    tracing::warn!("{}", incomplete.reason);
+                }
+            }
             state.found.insert(repository.clone(), found);
         }
         let found = state.found.get(repository).cloned().unwrap_or_default();
@@ -143,7 +150,11 @@ impl Transport {
         };
         // An error of another kind, or the whole request would be tried again after all these attempts.
         let no_answer = |err: RegistryError| match err {
-            RegistryError::Connect { .. } | RegistryError::TimedOut { .. } => RegistryError::TokenServer {
+            RegistryError::Connect { .. }
+            | RegistryError::BrokeOff { .. }
+            | RegistryError::ProxyUnreachable { .. }
+            | RegistryError::ProxyFailed { .. }
+            | RegistryError::TimedOut { .. } => RegistryError::TokenServer {
                 host: host.clone(),
                 registry: asked.repository.registry().to_owned(),
                 source: Box::new(err),
@@ -221,7 +232,7 @@ impl Transport {
                 }
             };
             let request = request.header(ACCEPT, "application/json");
-            let sent = self.exchange(request, &authority(url), what).await;
+            let sent = self.exchange(request, url, what).await;
             let (reason, retry_after) = match &sent {
                 Ok(response) if retry::is_passing(response.status()) => {
                     let reason = format!("{}: {}", authority(url), response.status());

@@ -4,27 +4,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Identity, NoProxy, Proxy};
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::{Certificate, Client};
 use url::Url;
 
 use super::auth::Authenticator;
+use super::identity::{identity, unusable};
+use super::proxy::{self, Via};
 use crate::error::RegistryError;
 use crate::settings::{Protocol, RegistrySettings, Settings};
 
 /// How long an unused connection is kept.
 const POOL_IDLE: Duration = Duration::from_secs(30);
-/// Loopback is never behind a proxy.
-const NEVER_PROXIED: &str = "localhost,127.0.0.0/8,::1";
 const USER_AGENT: &str = concat!("wash/", env!("CARGO_PKG_VERSION"));
 
 /// Connections to all registries, and what is known about them.
 pub(crate) struct Transport {
     pub(super) settings: Arc<Settings>,
     pub(super) authenticator: Authenticator,
+    /// Which hosts are reached without a proxy.
+    pub(super) exceptions: Matcher,
     clients: Mutex<BTreeMap<String, Client>>,
     /// Registries on loopback that turned out to speak HTTPS.
     encrypted: Mutex<BTreeSet<String>>,
@@ -33,6 +35,7 @@ pub(crate) struct Transport {
 impl Transport {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
         Self {
+            exceptions: proxy::exceptions(&settings.proxies),
             settings,
             authenticator: Authenticator::default(),
             clients: Mutex::default(),
@@ -70,57 +73,56 @@ impl Transport {
 
     /// The client that speaks to the host of `url`, a registry's or one that a registry sent us to.
     pub(super) fn client(&self, url: &Url) -> Result<Client, RegistryError> {
+        let via = self.via(url)?;
         let host = authority(url);
         let special = self.settings.registries.get(&host);
         let has_own = special.is_some_and(|s| !s.certificate_authorities.is_empty() || s.client_certificate.is_some());
+        let way = if via.is_some() { "proxied" } else { "direct" };
         let key = match url.scheme() {
-            "http" => "http".to_owned(),
+            "http" => format!("http {way}"),
             _ if has_own => host,
-            _ => "https".to_owned(),
+            _ => format!("https {way}"),
         };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
         let client = match url.scheme() {
-            "http" => self.plain_client(),
-            _ => self.secure_client(special.filter(|_| has_own)),
+            "http" => self.plain_client(via.as_ref()),
+            _ => self.secure_client(special.filter(|_| has_own), via.as_ref()),
         }?;
         clients.insert(key, client.clone());
         Ok(client)
     }
 
-    fn plain_client(&self) -> Result<Client, RegistryError> {
-        // Without the system's authorities, which take milliseconds to read.
-        build(self.builder()?.tls_certs_only([]))
+    fn plain_client(&self, via: Option<&Via>) -> Result<Client, RegistryError> {
+        let builder = self.builder(via)?;
+        // Without the system's authorities, which take milliseconds to read. A proxy may be spoken to by TLS.
+        build(if via.is_some_and(Via::is_encrypted) { builder } else { builder.tls_certs_only([]) })
     }
 
-    fn secure_client(&self, special: Option<&RegistrySettings>) -> Result<Client, RegistryError> {
+    fn secure_client(&self, special: Option<&RegistrySettings>, via: Option<&Via>) -> Result<Client, RegistryError> {
         let own = special.into_iter().flat_map(|special| &special.certificate_authorities);
         let mut authorities = Vec::new();
         for path in self.settings.certificate_authorities.iter().chain(own) {
-            let certificates = Certificate::from_pem_bundle(&read(path)?).map_err(|err| unusable(path, &err))?;
+            let certificates =
+                Certificate::from_pem_bundle(&fs_err::read(path)?).map_err(|err| unusable(path, &err))?;
             if certificates.is_empty() {
                 return Err(unusable(path, &"it holds no certificate in PEM"));
             }
             authorities.extend(certificates);
         }
-        let mut builder = self.builder()?.tls_certs_merge(authorities);
+        let mut builder = self.builder(via)?.tls_certs_merge(authorities);
         if let Some(files) = special.and_then(|special| special.client_certificate.as_ref()) {
-            let mut pem = read(&files.certificate)?;
-            if files.key != files.certificate {
-                pem.push(b'\n');
-                pem.extend(read(&files.key)?);
-            }
-            builder = builder.identity(Identity::from_pem(&pem).map_err(|err| unusable(&files.key, &err))?);
+            builder = builder.identity(identity(files)?);
         }
         build(builder)
     }
 
-    fn builder(&self) -> Result<reqwest::ClientBuilder, RegistryError> {
+    fn builder(&self, via: Option<&Via>) -> Result<reqwest::ClientBuilder, RegistryError> {
         // Another provider may have been installed already, and is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
+        let builder = Client::builder()
             .user_agent(USER_AGENT)
             // Followed by ourselves: credentials must not follow to another host.
             .redirect(reqwest::redirect::Policy::none())
@@ -128,16 +130,10 @@ impl Transport {
             .connect_timeout(self.settings.limits.connect)
             .pool_idle_timeout(POOL_IDLE)
             .no_proxy();
-        let proxies = &self.settings.proxies;
-        let direct = format!("{NEVER_PROXIED},{}", proxies.no_proxy.as_deref().unwrap_or_default());
-        let http = proxies.http.as_ref().map(Proxy::http);
-        let https = proxies.https.as_ref().map(Proxy::https);
-        for proxy in http.into_iter().chain(https) {
-            // The URL may hold a password.
-            let proxy = proxy.map_err(|_| RegistryError::Setting("the proxy's URL is none".to_owned()))?;
-            builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&direct)));
+        match via {
+            Some(via) => Ok(builder.proxy(via.proxy()?)),
+            None => Ok(builder),
         }
-        Ok(builder)
     }
 }
 
@@ -146,14 +142,6 @@ fn build(builder: reqwest::ClientBuilder) -> Result<Client, RegistryError> {
         let cause = std::error::Error::source(&err).map(ToString::to_string);
         RegistryError::Setting(format!("TLS cannot be used: {}", cause.unwrap_or_else(|| err.to_string())))
     })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
-    Ok(fs_err::read(path)?)
-}
-
-fn unusable(path: &Path, reason: &dyn std::fmt::Display) -> RegistryError {
-    RegistryError::Certificate { path: path.to_owned(), reason: reason.to_string() }
 }
 
 /// The host of a URL, with the port where it is not the scheme's own.

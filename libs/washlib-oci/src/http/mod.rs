@@ -5,7 +5,9 @@
 mod auth;
 mod challenge;
 mod connections;
+mod identity;
 mod payload;
+mod proxy;
 mod response;
 mod retry;
 mod send;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_RANGE, HeaderMap};
 use serde::Deserialize;
 use url::Url;
 
@@ -21,11 +21,17 @@ pub(crate) struct Response {
     /// What was asked, for errors.
     what: String,
     idle: Duration,
+    /// How far the body has come, from the beginning of what it is a part of.
+    received: u64,
+    /// Where it will end, if that was said.
+    end: Option<u64>,
 }
 
 impl Response {
     pub(super) fn new(inner: reqwest::Response, host: String, what: String, idle: Duration) -> Self {
-        Self { inner, host, what, idle }
+        let received = begin(&inner);
+        let end = inner.content_length().map(|length| received.saturating_add(length));
+        Self { inner, host, what, idle, received, end }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -58,8 +64,15 @@ impl Response {
     /// The next piece of the body; none at its end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
         match tokio::time::timeout(self.idle, self.inner.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(source)) => Err(RegistryError::Connect { host: self.host.clone(), source: source.without_url() }),
+            Ok(Ok(chunk)) => {
+                let length = chunk.as_ref().map_or(0, Bytes::len) as u64;
+                self.received = self.received.saturating_add(length);
+                Ok(chunk)
+            }
+            Ok(Err(source)) => {
+                let (host, what, source) = (self.host.clone(), self.what.clone(), source.without_url());
+                Err(RegistryError::BrokeOff { host, what, done: self.received, total: self.end, source })
+            }
             Err(_) => {
                 let (host, what) = (self.host.clone(), self.what.clone());
                 Err(RegistryError::TimedOut { host, what, after: self.idle })
@@ -89,9 +102,22 @@ impl Response {
 
     /// What the registry says about its refusal, in a form fit for a terminal.
     pub(crate) async fn message(&mut self) -> Option<String> {
-        let body = self.bytes(MAX_ERROR).await.ok()?;
-        message(&body)
+        message(&self.refusal().await)
     }
+
+    /// The body of a refusal, as far as there is one.
+    pub(super) async fn refusal(&mut self) -> Vec<u8> {
+        self.bytes(MAX_ERROR).await.unwrap_or_default()
+    }
+}
+
+/// Where the body begins in what it is a part of.
+fn begin(response: &reqwest::Response) -> u64 {
+    let begin = || {
+        let range = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+        range.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
+    };
+    if response.status() == StatusCode::PARTIAL_CONTENT { begin().unwrap_or(0) } else { 0 }
 }
 
 #[derive(Deserialize)]
@@ -113,7 +139,7 @@ struct OneError {
     message: Option<String>,
 }
 
-fn message(body: &[u8]) -> Option<String> {
+pub(super) fn message(body: &[u8]) -> Option<String> {
     let errors: Errors = serde_json::from_slice(body).ok()?;
     let of_one = |error: &OneError| {
         let set = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());

@@ -21,11 +21,22 @@ pub(crate) fn is_passing(status: StatusCode) -> bool {
 pub(crate) fn is_transient(err: &RegistryError) -> bool {
     match err {
         RegistryError::TimedOut { .. } => true,
-        RegistryError::Connect { source, .. } => {
+        RegistryError::Connect { source, .. }
+        | RegistryError::BrokeOff { source, .. }
+        | RegistryError::PlainHttp { source, .. }
+        | RegistryError::ProxyUnreachable { source, .. }
+        | RegistryError::ProxyFailed { source, .. } => {
             let text = format!("{source:?}").to_ascii_lowercase();
-            // As rustls names them, among them what the other side says about our own certificate.
-            let permanent =
-                ["dns error", "certificate", "unknownca", "invalidcontenttype", "corrupt message", "invalidmessage"];
+            // As rustls names them, among them what the other side says about our own certificate, and as proxies do.
+            let permanent = [
+                "dns error",
+                "certificate",
+                "unknownca",
+                "invalidcontenttype",
+                "corrupt message",
+                "invalidmessage",
+                "proxyauthrequired",
+            ];
             !source.is_builder() && !permanent.iter().any(|sign| text.contains(sign))
         }
         _ => false,

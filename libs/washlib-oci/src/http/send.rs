@@ -13,11 +13,12 @@ use url::Url;
 use super::challenge;
 use super::connections::{Transport, authority};
 use super::payload::Payload;
-use super::response::Response;
+use super::response::{Response, message};
 use super::{Scope, retry};
 use crate::error::RegistryError;
 use crate::progress::Progress;
 use crate::reference::Repository;
+use crate::settings::Protocol;
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -153,7 +154,7 @@ impl Transport {
             if was_plain && seems_encrypted(&sent) && self.encrypt(request.repository.registry()) {
                 continue;
             }
-            let response = sent?;
+            let response = sent.map_err(|err| self.asked_wrongly(err, request))?;
             if response.status() != StatusCode::UNAUTHORIZED || !self.is_own(request, response.url())? {
                 return Ok(response);
             }
@@ -219,26 +220,25 @@ impl Transport {
         {
             builder = builder.header(AUTHORIZATION, value);
         }
-        let host = authority(url);
         if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
             builder = builder.body(request.payload.body(&sent));
-            return self.exchange_with_body(builder, &host, request, &sent).await;
+            return self.exchange_with_body(builder, url, request, &sent).await;
         }
-        self.exchange(builder, &host, &request.what).await
+        self.exchange(builder, url, &request.what).await
     }
 
     /// Sends a request without a body worth watching.
     pub(super) async fn exchange(
         &self,
         builder: RequestBuilder,
-        host: &str,
+        url: &Url,
         what: &str,
     ) -> Result<Response, RegistryError> {
         let idle = self.settings.limits.idle;
         match tokio::time::timeout(idle, builder.send()).await {
-            Ok(Ok(response)) => Ok(Response::new(response, host.to_owned(), what.to_owned(), idle)),
-            Ok(Err(source)) => Err(RegistryError::Connect { host: host.to_owned(), source: source.without_url() }),
-            Err(_) => Err(RegistryError::TimedOut { host: host.to_owned(), what: what.to_owned(), after: idle }),
+            Ok(Ok(response)) => Ok(Response::new(response, authority(url), what.to_owned(), idle)),
+            Ok(Err(source)) => Err(self.failure(url, source)),
+            Err(_) => Err(RegistryError::TimedOut { host: self.called(url), what: what.to_owned(), after: idle }),
         }
     }
 
@@ -246,7 +246,7 @@ impl Transport {
     async fn exchange_with_body(
         &self,
         builder: RequestBuilder,
-        host: &str,
+        url: &Url,
         request: &Request<'_>,
         sent: &AtomicU64,
     ) -> Result<Response, RegistryError> {
@@ -256,10 +256,15 @@ impl Transport {
         loop {
             match tokio::time::timeout(TICK.min(idle), &mut exchange).await {
                 Ok(Ok(response)) => {
-                    return Ok(Response::new(response, host.to_owned(), request.what.clone(), idle));
+                    return Ok(Response::new(response, authority(url), request.what.clone(), idle));
                 }
                 Ok(Err(source)) => {
-                    return Err(RegistryError::Connect { host: host.to_owned(), source: source.without_url() });
+                    let done = sent.load(Ordering::Relaxed);
+                    if done == 0 || source.is_connect() {
+                        return Err(self.failure(url, source));
+                    }
+                    let (host, what, total) = (authority(url), request.what.clone(), Some(request.payload.len()));
+                    return Err(RegistryError::BrokeOff { host, what, done, total, source: source.without_url() });
                 }
                 Err(_) => {
                     let now = sent.load(Ordering::Relaxed);
@@ -267,11 +272,28 @@ impl Transport {
                         (before, moved) = (now, Instant::now());
                         request.progress.sent(now, request.payload.len());
                     } else if moved.elapsed() >= idle {
-                        let (host, what) = (host.to_owned(), request.what.clone());
+                        let (host, what) = (self.called(url), request.what.clone());
                         return Err(RegistryError::TimedOut { host, what, after: idle });
                     }
                 }
             }
+        }
+    }
+
+    /// Who was asked in plain HTTP because somebody said so, and gives no answer, may want something else.
+    fn asked_wrongly(&self, err: RegistryError, request: &Request<'_>) -> RegistryError {
+        let registry = request.repository.registry();
+        let is_told = self.settings.registry(registry).protocol == Protocol::PlainHttp;
+        let is_own = |host: &str| self.base(registry).is_ok_and(|base| authority(&base) == host);
+        match err {
+            RegistryError::Connect { host, source } if is_told && is_own(&host) && !source.is_connect() => {
+                if is_no_http(&source) {
+                    RegistryError::SpeaksTls { host }
+                } else {
+                    RegistryError::PlainHttp { host, source }
+                }
+            }
+            err => err,
         }
     }
 
@@ -297,13 +319,24 @@ impl Transport {
             return Ok(response);
         }
         let retry_after = retry::retry_after(response.header("retry-after"));
-        let message = response.message().await;
+        let body = response.refusal().await;
+        let message = message(&body);
         let registry = request.repository.registry().to_owned();
         let (tried, anonymous) = self.tried(request.repository).await;
         Err(match status.as_u16() {
             401 | 403 if self.is_own(request, response.url())? => {
                 RegistryError::Denied { registry, what: request.what.clone(), message, tried }
             }
+            400 if says_tls(&response, &request.method, &body) => {
+                RegistryError::SpeaksTls { host: response.host().to_owned() }
+            }
+            // Nobody but a proxy answers so.
+            407 => RegistryError::Status {
+                host: self.via(response.url())?.map_or(registry, |via| via.to_string()),
+                what: request.what.clone(),
+                status: 407,
+                message,
+            },
             404 => RegistryError::NotFound { registry, what: request.object.clone(), message, anonymous },
             429 => RegistryError::RateLimited { host: response.host().to_owned(), retry_after },
             status => {
@@ -320,7 +353,22 @@ fn seems_encrypted(sent: &Result<Response, RegistryError>) -> bool {
         Ok(response) => {
             response.url().scheme() == "http" && response.status() == StatusCode::BAD_REQUEST && response.is_ancient()
         }
-        Err(RegistryError::Connect { source, .. }) => format!("{source:?}").contains("Parse(Version)"),
+        Err(RegistryError::Connect { source, .. }) => is_no_http(source),
         Err(_) => false,
     }
+}
+
+/// Whether what came is no HTTP, such as an alert of TLS.
+fn is_no_http(source: &reqwest::Error) -> bool {
+    format!("{source:?}").contains("Parse(Version)")
+}
+
+/// Whether a refusal of a request in plain HTTP says that TLS is expected. An answer to HEAD has no words for it, but Go's
+/// server gives it in an old version of HTTP.
+fn says_tls(response: &Response, method: &Method, body: &[u8]) -> bool {
+    // Go's server, nginx, Apache.
+    let words = ["to an HTTPS server", "to HTTPS port", "to an SSL-enabled server"];
+    let body = String::from_utf8_lossy(body);
+    let is_said = words.iter().any(|words| body.contains(words));
+    response.url().scheme() == "http" && (is_said || (method == Method::HEAD && response.is_ancient()))
 }

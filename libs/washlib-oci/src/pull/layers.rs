@@ -2,6 +2,7 @@
 //!
 //! Judges by the manifest alone; what the bytes are is found out when they are there.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use thiserror::Error;
@@ -109,7 +110,7 @@ pub enum LayerError {
     #[error("the artifact has no layers")]
     None,
     /// None of them is WebAssembly.
-    #[error("the artifact is no WebAssembly: it has {0}")]
+    #[error("the artifact is no WebAssembly: {0}")]
     NoWasm(String),
     /// A native program.
     #[error("the artifact is a provider of wasmCloud 1: native programs, not a component")]
@@ -152,7 +153,7 @@ pub(super) fn choose(manifest: &Manifest, layout: Layout, choice: &LayerChoice) 
     let possible: Vec<&Descriptor> = layers.iter().filter(|layer| may_hold_wasm(&layer.media_type)).collect();
     match possible.as_slice() {
         [only] => Ok((*only).clone()),
-        _ => Err(LayerError::NoWasm(described(layers))),
+        _ => Err(LayerError::NoWasm(types(layers))),
     }
 }
 
@@ -173,6 +174,23 @@ fn described(layers: &[Descriptor]) -> String {
         format!("{place}{title} ({})", crate::error::printable(&layer.media_type))
     };
     layers.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// What the layers are said to be, as a clause.
+fn types(layers: &[Descriptor]) -> String {
+    /// More of them tell no more.
+    const MOST: usize = 10;
+    let all: BTreeSet<&str> = layers.iter().map(|layer| layer.media_type.as_str()).collect();
+    let mut named: Vec<String> = all.iter().take(MOST).map(|kind| crate::error::printable(kind)).collect();
+    if all.len() > MOST {
+        named.push("…".to_owned());
+    }
+    let of_type = if all.len() == 1 { "of type" } else { "of types" };
+    let named = named.join(", ");
+    match layers.len() {
+        1 => format!("its only layer is {of_type} {named}"),
+        n => format!("its {n} layers are {of_type} {named}"),
+    }
 }
 
 #[cfg(test)]
@@ -230,7 +248,14 @@ mod tests {
         let wasm = media_type::WASM;
         assert_eq!(chosen(media_type::WASM_CONFIG, &[]).1, Err(LayerError::None));
         assert!(matches!(chosen(media_type::WASM_CONFIG, &[wasm, wasm]).1, Err(LayerError::Several(_))));
-        assert!(matches!(chosen("a/b", &["text/plain"]).1, Err(LayerError::NoWasm(_))));
+        let refused = |layers: &[&str]| chosen("a/b", layers).1.unwrap_err().to_string();
+        let no_wasm = "the artifact is no WebAssembly:";
+        assert_eq!(refused(&["text/plain"]), format!("{no_wasm} its only layer is of type text/plain"));
+        assert_eq!(refused(&["text/plain", "text/plain"]), format!("{no_wasm} its 2 layers are of type text/plain"));
+        assert_eq!(refused(&["text/plain", "a/b"]), format!("{no_wasm} its 2 layers are of types a/b, text/plain"));
+        let many: Vec<String> = (0..20).map(|n| format!("a/{n:02}")).collect();
+        let many = refused(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(many.contains("its 20 layers are of types a/00, a/01") && many.ends_with("a/09, …"), "{many}");
         let provider = chosen(
             "application/vnd.wasmcloud.provider.archive.config",
             &["application/vnd.wasmcloud.provider.archive.layer.v1+par"],

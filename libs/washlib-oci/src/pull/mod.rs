@@ -284,6 +284,12 @@ impl Client {
                 (self.blob(repository, &layer, progress).await.map_err(of_registry)?, false)
             }
         };
+        if located.source == Source::Registry {
+            // A registry takes no manifest without its blobs.
+            for digest in [&layer.digest, &located.manifest.config.digest] {
+                self.cache.remember_place_of_blob(repository, digest);
+            }
+        }
         let (blob, kind, content_digest) = self.content(reference, &layer, blob, options.expect).await?;
         // What was unpacked is not what was copied.
         let is_layer = content_digest == layer.digest;

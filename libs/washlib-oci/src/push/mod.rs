@@ -29,7 +29,8 @@ pub struct Pushed {
 }
 
 impl Client {
-    /// Pushes an artifact under tags, or under its digest alone. Blobs that the repository has are not sent again.
+    /// Pushes an artifact under tags, or under its digest alone. Blobs that the repository has are not sent again,
+    /// nor those that the registry takes over from another of its repositories in which they were seen.
     ///
     /// # Errors
     ///

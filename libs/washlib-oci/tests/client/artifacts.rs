@@ -100,6 +100,21 @@ async fn what_is_no_webassembly_is_refused_and_can_be_had_raw() {
 }
 
 #[tokio::test]
+async fn an_artifact_of_something_else_is_said_to_be_that() {
+    let text = || ("text/plain", b"hello".to_vec());
+    for (layers, said) in [
+        (vec![text()], "its only layer is of type text/plain"),
+        (vec![text(), text(), ("text/html", b"<p>".to_vec())], "its 3 layers are of types text/html, text/plain"),
+    ] {
+        let server = server_of("application/vnd.any.config", layers);
+        let wanted = reference(&server, "hello:v1");
+        let err = client(impatient()).pull_component(&wanted, &PullOptions::default(), &Unwatched).await.unwrap_err();
+        let expected = format!("{wanted} cannot be used: the artifact is no WebAssembly: {said}");
+        assert_eq!(crate::chain(&err), expected);
+    }
+}
+
+#[tokio::test]
 async fn of_several_layers_one_is_chosen_by_name_alone() {
     let (first, second) = (component(1), component(2));
     let server =

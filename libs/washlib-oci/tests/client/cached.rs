@@ -1,6 +1,6 @@
 //! What the cache saves, and what the policies mean.
 
-use washlib_oci::{Network, PullError, PullOptions, PullPolicy, Source, Unwatched};
+use washlib_oci::{Network, PullError, PullOptions, PullPolicy, Source, Unfinished, Unwatched};
 
 use crate::scripted::{Answer, Server};
 use crate::{artifact, client, component, impatient, reference, serving};
@@ -115,6 +115,36 @@ async fn the_cache_stays_within_its_limit() {
         let total: u64 = client.cache().entries().unwrap().iter().map(|entry| entry.size).sum();
         assert!(total <= 60_000, "{total}");
     }
+}
+
+#[tokio::test]
+async fn what_interrupted_pulls_left_counts_for_the_limit() {
+    let broken = artifact(40_000);
+    let half = broken.layer[..30_000].to_vec();
+    let serve = serving(broken.clone());
+    let server = Server::start(move |asked| match asked.path.contains("/blobs/") {
+        true if asked.header("range").is_none() => {
+            Answer::new(200).body(&half).claiming(broken.layer.len()).then(crate::scripted::Then::Close)
+        }
+        true => Answer::new(404),
+        false => serve(asked),
+    });
+    let (mut settings, _folder) = crate::caching(impatient());
+    settings.cache.as_mut().unwrap().max_bytes = 60_000;
+    let unfinished = || client(settings.clone()).cache().unfinished().unwrap();
+    let wanted = reference(&server, "hello:v1");
+    let interrupted = client(settings.clone()).pull_component(&wanted, &PullOptions::default(), &Unwatched).await;
+    assert!(interrupted.is_err());
+    assert_eq!(unfinished(), Unfinished { downloads: 1, bytes: 30_000 });
+    for (padding, left) in [(20_000, 30_000), (20_001, 0)] {
+        let server = Server::start(serving(artifact(padding)));
+        let wanted = reference(&server, "hello:v1");
+        client(settings.clone()).pull_component(&wanted, &PullOptions::default(), &Unwatched).await.unwrap();
+        assert_eq!(unfinished().bytes, left);
+    }
+    // Only what was oldest had to go.
+    let kept = client(settings.clone()).cache().entries().unwrap();
+    assert_eq!(kept.iter().filter(|entry| entry.size > 20_000).count(), 2);
 }
 
 #[test]

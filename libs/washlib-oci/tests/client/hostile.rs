@@ -1,8 +1,11 @@
 //! Registries that lie, flood or fall silent. Each is an error, and leaves nothing behind.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use washlib_oci::{PullError, PullOptions, RegistryError, Settings, Unwatched};
+use washlib_oci::{Protocol, PullError, PullOptions, RegistryError, Settings, Unwatched};
 
 use crate::scripted::{Answer, Asked, Server, Then};
 use crate::{artifact, chain, client, impatient, reference, serving};
@@ -75,7 +78,8 @@ async fn a_length_that_is_not_kept() {
         Answer::new(200).body(&answer.body[..100]).claiming(length).then(Then::Close)
     });
     let err = failure(broken, impatient()).await;
-    assert!(matches!(err, RegistryError::Connect { .. } | RegistryError::Length { .. }), "{err:?}");
+    assert!(matches!(err, RegistryError::BrokeOff { done: 100, .. }), "{err:?}");
+    assert!(chain(&err).contains("broke off after 100 of "), "{}", chain(&err));
 }
 
 #[tokio::test]
@@ -139,4 +143,35 @@ async fn a_message_that_would_paint_the_terminal() {
 async fn a_token_server_in_plain_sight() {
     let leaky = |_: &Asked| Answer::new(401).header("www-authenticate", r#"Bearer realm="ftp://elsewhere/token""#);
     assert!(matches!(failure(leaky, impatient()).await, RegistryError::Protocol { .. }));
+}
+
+/// Asks, in plain HTTP because somebody said so, a server that answers every request with these bytes and closes.
+async fn asked_in_plain_http(answer: &'static [u8]) -> RegistryError {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let wanted = format!("{}/hello:v1", listener.local_addr().unwrap()).parse().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            // Unread, the request would make the end a reset.
+            let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(answer));
+        }
+    });
+    let settings = Settings { protocol: Protocol::PlainHttp, ..impatient() };
+    client(settings).manifest(&wanted, &Unwatched).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_registry_that_expects_tls_and_is_asked_without_it() {
+    // As OpenSSL says that it does not understand.
+    let alerting = asked_in_plain_http(b"\x15\x03\x01\x00\x02\x02\x16").await;
+    assert!(matches!(alerting, RegistryError::SpeaksTls { .. }), "{alerting:?}");
+    let told = asked_in_plain_http(
+        b"HTTP/1.1 400 Bad Request\r\ncontent-length: 49\r\n\r\nThe plain HTTP request was sent to HTTPS port\r\n\r\n",
+    );
+    let told = told.await;
+    assert!(matches!(told, RegistryError::SpeaksTls { .. }), "{told:?}");
+    let silent = asked_in_plain_http(b"").await;
+    assert!(matches!(silent, RegistryError::PlainHttp { .. }), "{silent:?}");
+    for err in [alerting, told, silent] {
+        assert!(err.hint().unwrap().contains("leave out `--insecure`"), "{err:?}");
+    }
 }

@@ -9,6 +9,7 @@ mod downloads;
 mod hostile;
 mod listings;
 mod mirrors;
+mod mounts;
 mod quirks;
 mod scripted;
 mod signatures;

@@ -113,9 +113,11 @@ pub(super) fn source_error(err: RegistryError, registry: &str, what: &str, login
         RegistryError::Denied { .. } => {
             SourceError::Unauthorized { registry, what, login: login.map(str::to_owned), source: Box::new(err) }
         }
-        RegistryError::Connect { .. } | RegistryError::TimedOut { .. } => {
-            SourceError::Unreachable { registry, source: Box::new(err) }
-        }
+        RegistryError::Connect { .. }
+        | RegistryError::PlainHttp { .. }
+        | RegistryError::ProxyUnreachable { .. }
+        | RegistryError::ProxyFailed { .. }
+        | RegistryError::TimedOut { .. } => SourceError::Unreachable { registry, source: Box::new(err) },
         err => SourceError::Registry { registry, what, source: Box::new(err) },
     }
 }
