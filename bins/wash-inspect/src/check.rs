@@ -18,6 +18,9 @@ pub(crate) fn run(args: &Check, place: &Place<'_>, ui: &Ui) -> Result<(), Comman
     if args.list_hosts {
         return list_hosts(ui);
     }
+    if args.reference.as_deref() == Some("-") && args.wit.as_deref() == Some("-") {
+        return Err(command_error::one_standard_input());
+    }
     let start = place.global.start_dir().map_err(CommandError::usage)?;
     let mut source = source::read(args.reference.as_deref(), place, ui)?;
     let mut decoded = source.decoded()?;

@@ -340,54 +340,65 @@ Examples:
   wash inspect size hello.wasm
   wash inspect size hello.wasm --diff before.wasm
   wash inspect size hello.wasm --treemap size.html
+  wash inspect size hello.wasm --top 50
 
 Exit status:
   0    done
-  1    it could not be read";
+  1    it could not be read
+  2    the command line is wrong";
 
 const DEPS_AFTER_HELP: &str = "\
 Examples:
   wash inspect deps hello.wasm
   wash inspect deps hello.wasm --sbom cyclonedx > hello.cdx.json
+  wash inspect deps hello.wasm --sbom spdx > hello.spdx.json
 
 Exit status:
   0    done, also when the binary records nothing
-  1    it could not be read";
+  1    it could not be read, or only in part
+  2    the command line is wrong";
 
 const METADATA_AFTER_HELP: &str = "\
 Examples:
   wash inspect metadata hello.wasm
   wash inspect metadata hello.wasm --set-version 1.2.0 --licenses Apache-2.0 --in-place
+  wash inspect metadata hello.wasm --authors '' --to bare.wasm    Without authors
 
 Exit status:
   0    done
-  1    it could not be read, or not be written
+  1    it could not be read, or only in part, or not be written
   2    the command line is wrong";
 
 const VALIDATE_AFTER_HELP: &str = "\
 Examples:
   wash inspect validate hello.wasm
+  wash inspect validate -o json hello.wasm | jq .data.problem
 
 Exit status:
   0    it is valid
-  1    it is not";
+  1    it is not, or it could not be read
+  2    the command line is wrong";
 
 const STRIP_AFTER_HELP: &str = "\
 Examples:
   wash inspect strip hello.wasm --to small.wasm
   wash inspect strip hello.wasm --delete '.debug_*' --in-place
+  wash inspect strip hello.wasm --to - | wc -c
 
 Exit status:
-  0    done
-  1    it could not be read, or not be written";
+  0    done, also when there is no section of that name
+  1    it could not be read, or not be written
+  2    the command line is wrong";
 
 const WAT_AFTER_HELP: &str = "\
 Examples:
+  wash inspect wat hello.wasm > hello.wat
   wash inspect wat hello.wasm --skeleton
 
 Exit status:
   0    done
-  1    it could not be read";
+  1    it could not be read
+  2    the command line is wrong";
 
 const GRAPH_AFTER_HELP: &str = "\
 Examples:
@@ -396,4 +407,5 @@ Examples:
 
 Exit status:
   0    done
-  1    it could not be read";
+  1    it could not be read
+  2    the command line is wrong";

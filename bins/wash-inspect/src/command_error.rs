@@ -201,6 +201,10 @@ pub(crate) fn misplaced() -> CommandError {
         .hint("write REF behind the command: `wash inspect size hello.wasm`")
 }
 
+pub(crate) fn one_standard_input() -> CommandError {
+    CommandError::usage("standard input can be only one of the two")
+}
+
 pub(crate) fn no_target() -> CommandError {
     CommandError::usage("no target was named").hint("add `--to <FILE>` or `--in-place`")
 }

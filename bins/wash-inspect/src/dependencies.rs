@@ -21,6 +21,12 @@ use crate::{command_error, metadata, sbom, source};
 const SECTION: &str = ".dep-v0";
 /// The most that a list may unfold to, in bytes. A thousand crates take about 100 kB.
 const MAX_JSON: u64 = 8 << 20;
+/// The most that the lists of a file may unfold to together, in bytes.
+const MAX_ALL_JSON: u64 = 64 << 20;
+/// The longest name, version or source, in bytes: a bill of materials repeats them for each dependency.
+const MAX_TEXT: usize = 1_000;
+/// How many dependencies a list may name.
+const MAX_DEPENDENCIES: usize = 100_000;
 
 /// Runs the command.
 pub(crate) fn run(args: &Deps, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
@@ -84,9 +90,10 @@ fn text(data: &DepsData) -> String {
 /// What the modules in a binary record, and what could not be read.
 pub(crate) fn of_parts(root: &Part<'_>) -> (Vec<ModuleDependencies>, Vec<String>) {
     let (mut modules, mut problems) = (Vec::new(), Vec::new());
+    let mut left = MAX_ALL_JSON;
     for part in root.all() {
         let Some(section) = part.custom(SECTION) else { continue };
-        match packages(section) {
+        match packages(section, &mut left) {
             Ok(packages) => modules.push(ModuleDependencies { module: part.name.clone(), packages }),
             Err(reason) => {
                 let name = part.name.as_deref().unwrap_or("a module");
@@ -115,15 +122,31 @@ struct RecordedPackage {
     root: bool,
 }
 
-fn packages(section: &[u8]) -> Result<Vec<Dependency>, String> {
-    let mut json = Vec::new();
-    let mut unfolded = flate2::read::ZlibDecoder::new(section).take(MAX_JSON + 1);
-    unfolded.read_to_end(&mut json).map_err(|err| err.to_string())?;
-    if json.len() as u64 > MAX_JSON {
-        return Err(format!("it unfolds to more than {MAX_JSON} bytes"));
+impl RecordedPackage {
+    fn texts(&self) -> [&str; 4] {
+        [&self.name, &self.version, &self.source, self.kind.as_deref().unwrap_or_default()]
     }
+}
+
+/// The packages of a list that may take what is left for all lists.
+fn packages(section: &[u8], left: &mut u64) -> Result<Vec<Dependency>, String> {
+    let mut json = Vec::new();
+    let limit = MAX_JSON.min(*left);
+    let read = flate2::read::ZlibDecoder::new(section).take(limit + 1).read_to_end(&mut json);
+    let length = json.len() as u64;
+    *left = left.saturating_sub(length);
+    if length > limit {
+        return Err(format!("it unfolds to more than {limit} bytes"));
+    }
+    read.map_err(|err| err.to_string())?;
     let recorded: Recorded = serde_json::from_slice(&json).map_err(|err| err.to_string())?;
     let count = recorded.packages.len();
+    if recorded.packages.iter().any(|package| package.texts().iter().any(|text| text.len() > MAX_TEXT)) {
+        return Err(format!("a name, version or source has more than {MAX_TEXT} bytes"));
+    }
+    if recorded.packages.iter().map(|package| package.dependencies.len()).sum::<usize>() > MAX_DEPENDENCIES {
+        return Err(format!("it names more than {MAX_DEPENDENCIES} dependencies"));
+    }
     let package = |package: RecordedPackage| Dependency {
         name: package.name,
         version: package.version,
@@ -147,12 +170,17 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn read(json: &str) -> Result<Vec<Dependency>, String> {
+        let mut left = MAX_ALL_JSON;
+        packages(&compressed(json), &mut left)
+    }
+
     #[test]
     fn a_list_of_crates() {
-        let list = packages(&compressed(
+        let list = read(
             r#"{"packages":[{"name":"a","version":"1.0.0","source":"crates.io","dependencies":[1, 7]},
                 {"name":"b","version":"2.0.0","source":"local","kind":"build","root":true}]}"#,
-        ))
+        )
         .unwrap();
         assert_eq!(list[0].dependencies, [1]);
         assert_eq!((list[0].kind.as_str(), list[1].kind.as_str(), list[1].root), ("runtime", "build", true));
@@ -162,7 +190,24 @@ mod tests {
     fn a_list_that_unfolds_without_end_is_given_up() {
         let bomb = compressed(&" ".repeat(20 << 20));
         assert!(bomb.len() < 100_000);
-        assert!(packages(&bomb).unwrap_err().contains("unfolds to more than"));
-        assert!(packages(b"nothing").is_err());
+        let mut left = MAX_ALL_JSON;
+        assert!(packages(&bomb, &mut left).unwrap_err().contains("unfolds to more than 8388608 bytes"));
+        assert_eq!(left, MAX_ALL_JSON - MAX_JSON - 1);
+        let mut left = 10;
+        assert!(packages(&bomb, &mut left).unwrap_err().contains("unfolds to more than 10 bytes"));
+        assert!(packages(b"nothing", &mut left).is_err());
+    }
+
+    #[test]
+    fn a_list_that_would_make_a_large_bill_is_given_up() {
+        let list = |name: &str, needs: &str| {
+            read(&format!(
+                r#"{{"packages":[{{"name":"{name}","version":"1","source":"local","dependencies":[{needs}]}}]}}"#
+            ))
+        };
+        list("app", "0,0").unwrap();
+        assert!(list(&"x".repeat(MAX_TEXT + 1), "0").unwrap_err().contains("more than 1000 bytes"));
+        let needs = "0,".repeat(MAX_DEPENDENCIES) + "0";
+        assert!(list("app", &needs).unwrap_err().contains("more than 100000 dependencies"));
     }
 }

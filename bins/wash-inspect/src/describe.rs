@@ -64,7 +64,7 @@ pub(crate) fn describe(
         }
     }
     if let Some(decoded) = decoded {
-        wit(&source.name, decoded, &mut description)?;
+        wit(decoded, &mut description);
     }
     Ok(description)
 }
@@ -107,7 +107,7 @@ fn wasm(name: &str, bytes: &[u8], description: &mut Description) -> Result<(), C
     add_parts(root, 0, &mut description.parts);
     let (modules, problems) = dependencies::of_parts(root);
     description.dependencies = modules;
-    let (claims, no_claims) = match claims::of_binary(root, bytes) {
+    let (claims, no_claims) = match claims::of_binary(&outline, bytes) {
         Ok(claims) => (claims, None),
         Err(problem) => (None, Some(problem)),
     };
@@ -169,9 +169,16 @@ fn core_imports(part: &Part<'_>, description: &mut Description) {
     description.imports = modules.into_iter().map(items).collect();
 }
 
-fn wit(name: &str, decoded: &Decoded, description: &mut Description) -> Result<(), CommandError> {
+fn wit(decoded: &Decoded, description: &mut Description) {
     let resolve = &decoded.resolve;
-    description.wit = Some(decoded.wit().map_err(|err| command_error::decode(name, err))?);
+    match decoded.wit() {
+        Ok(text) => description.wit = Some(text),
+        // All else can be told without the text.
+        Err(err) => {
+            let problem = Problem { offset: None, reason: format!("its WIT cannot be printed: {err}") };
+            description.problem.get_or_insert(problem);
+        }
+    }
     let positions: BTreeMap<InterfaceId, usize> =
         resolve.interfaces.iter().enumerate().map(|(position, (id, _))| (id, position)).collect();
     description.interfaces = resolve.interfaces.iter().map(|(id, _)| interface(resolve, id)).collect();
@@ -195,11 +202,10 @@ fn wit(name: &str, decoded: &Decoded, description: &mut Description) -> Result<(
         }
     }
     description.wasi_versions.extend(versions.iter().map(ToString::to_string));
-    Ok(())
 }
 
 fn by_package<'a>(resolve: &Resolve, keys: impl Iterator<Item = &'a WorldKey>) -> Vec<PackageItems> {
-    let mut packages: Vec<PackageItems> = Vec::new();
+    let mut packages: BTreeMap<(String, Option<String>), Vec<String>> = BTreeMap::new();
     for key in keys {
         let (package, version, item) = match key {
             WorldKey::Name(name) => (String::new(), None, name.clone()),
@@ -213,13 +219,10 @@ fn by_package<'a>(resolve: &Resolve, keys: impl Iterator<Item = &'a WorldKey>) -
                 )
             }
         };
-        match packages.iter_mut().find(|known| known.package == package && known.version == version) {
-            Some(known) => known.items.push(item),
-            None => packages.push(PackageItems { package, version, items: vec![item] }),
-        }
+        packages.entry((package, version)).or_default().push(item);
     }
-    packages.sort_by(|one, other| (&one.package, &one.version).cmp(&(&other.package, &other.version)));
-    packages
+    let items = |((package, version), items)| PackageItems { package, version, items };
+    packages.into_iter().map(items).collect()
 }
 
 fn world_data(resolve: &Resolve, id: WorldId, positions: &BTreeMap<InterfaceId, usize>) -> WorldData {

@@ -13,7 +13,7 @@ use crate::{command_error, source};
 /// Runs the command.
 pub(crate) fn run(args: &Diff, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
     if args.old == "-" && args.new == "-" {
-        return Err(CommandError::usage("standard input can be only one of the two"));
+        return Err(command_error::one_standard_input());
     }
     let mut old = source::read(Some(&args.old), place, ui)?;
     let mut new = source::read(Some(&args.new), place, ui)?;

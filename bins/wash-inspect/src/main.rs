@@ -8,6 +8,7 @@ mod claims;
 mod cli;
 mod command;
 mod command_error;
+mod custom_sections;
 mod dependencies;
 mod describe;
 mod diff;
@@ -19,6 +20,8 @@ mod own_name;
 mod package;
 mod partial;
 mod print;
+#[cfg(test)]
+mod properties;
 mod registry;
 mod sbom;
 mod size;

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use washlib_cli::{CommandError, Ui};
-use washlib_component::{Part, guarded, producers};
+use washlib_component::{Part, guarded, producers, unreadable};
 use wasm_metadata::{AddMetadata, AddMetadataField};
 
 use crate::cli::{Metadata, MetadataFields};
 use crate::command::whole_outline;
-use crate::output::{MetadataData, Producer};
+use crate::output::{MetadataData, Problem, Producer};
 use crate::source::Place;
 use crate::summary::printable;
 use crate::write::deliver;
@@ -24,8 +24,7 @@ pub(crate) fn run(args: &Metadata, place: &Place<'_>, ui: &Ui) -> Result<(), Com
         if args.target.to.is_some() || args.target.in_place {
             return Err(CommandError::usage("no field is to be set").hint("for example `--set-version 1.2.0`"));
         }
-        let data = of_part(&root);
-        return ui.result(&text(&data), &format!("Metadata of {}", source.name), data);
+        return show(&source.name, &root, ui);
     }
     let set = fields(&args.fields)?;
     let mut bytes = Cow::Borrowed(source.bytes());
@@ -39,6 +38,27 @@ pub(crate) fn run(args: &Metadata, place: &Place<'_>, ui: &Ui) -> Result<(), Com
         .map_err(|err| command_error::refused(&source.name, "set metadata", err))?
         .map_err(|err| command_error::refused(&source.name, "set metadata", format!("{err:#}")))?;
     deliver(&source, &changed, &args.target, &start, ui)
+}
+
+fn show(name: &str, root: &Part<'_>, ui: &Ui) -> Result<(), CommandError> {
+    let data = of_part(root);
+    let Some(problem) = unreadable_producers(root) else {
+        return ui.result(&text(&data), &format!("Metadata of {name}"), data);
+    };
+    if ui.is_json() {
+        let message = format!("{name} can be read only in part: {}", problem.reason);
+        return Err(ui.answer_no(&text(&data), &message, data));
+    }
+    ui.text(&text(&data))?;
+    Err(command_error::partly(name, &problem))
+}
+
+/// Why the producers cannot be read. Whatever else of the part cannot be read is no metadata.
+fn unreadable_producers(part: &Part<'_>) -> Option<Problem> {
+    let mut alone = part.clone();
+    alone.sections.retain(|section| section.is_custom() && section.name == "producers");
+    let stopped = unreadable(&alone)?;
+    Some(Problem { offset: Some(stopped.offset as u64), reason: stopped.reason })
 }
 
 /// What a component or module says of itself, as far as it is text.

@@ -12,6 +12,9 @@ use crate::output::{Description, PackageItems};
 /// How many ends are tried: what comes before a section that breaks a rule may break another.
 const MAX_TRIES: usize = 4;
 
+/// How many names are read behind the damage, of imports and of exports.
+const MAX_NAMES: usize = 10_000;
+
 /// What could be read.
 #[derive(Default)]
 pub(crate) struct Partial {
@@ -46,6 +49,8 @@ pub(crate) fn read(bytes: &[u8], err: &DecodeError) -> Partial {
         }
     }
     names(root, begin, &mut partial);
+    partial.imports.truncate(MAX_NAMES);
+    partial.exports.truncate(MAX_NAMES);
     partial
 }
 

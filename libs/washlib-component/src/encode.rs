@@ -12,6 +12,7 @@ use wasi_preview1_component_adapter_provider::{
 use wasmparser::{Encoding, Parser, Payload};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
+use crate::guard::guarded;
 use crate::{InvalidError, Kind, UnrecognizedError, identify, validate};
 
 /// A valid component, and what was done to get it.
@@ -84,16 +85,18 @@ pub fn encode(bytes: &[u8]) -> Result<Encoded<'_>, EncodeError> {
             Some(package) => Err(EncodeError::WitPackage { package }),
             None => Ok(Encoded { bytes: Cow::Borrowed(bytes), wrapped: None }),
         },
-        Kind::CoreModule => wrap(bytes),
+        Kind::CoreModule => {
+            guarded(|| wrap(bytes)).unwrap_or_else(|err| Err(EncodeError::Unfit { reason: err.to_string() }))
+        }
     }
 }
 
 /// The package's name when the component is a WIT package in binary form.
 fn wit_package(bytes: &[u8]) -> Option<String> {
-    match wit_component::decode(bytes) {
-        Ok(DecodedWasm::WitPackage(resolve, package)) => Some(resolve.packages[package].name.to_string()),
+    match guarded(|| wit_component::decode(bytes)) {
+        Ok(Ok(DecodedWasm::WitPackage(resolve, package))) => Some(resolve.packages[package].name.to_string()),
         // A component whose types WIT cannot express is still a component.
-        Ok(DecodedWasm::Component(..)) | Err(_) => None,
+        Ok(Ok(DecodedWasm::Component(..)) | Err(_)) | Err(_) => None,
     }
 }
 
@@ -212,6 +215,21 @@ mod tests {
         let package = resolve.push_str("p.wit", "package a:b@1.2.3; interface i { f: func(); }").unwrap();
         let package = wit_component::encode(&resolve, package).unwrap();
         assert_eq!(error(&package), EncodeError::WitPackage { package: "a:b@1.2.3".to_owned() });
+    }
+
+    /// The decoder of WIT panics over both.
+    #[test]
+    fn what_no_tool_writes_gets_an_answer() {
+        let component =
+            wasm(r#"(component (type (component (type (func)) (export "f" (func (type 0))))) (export "x" (type 0)))"#);
+        validate(&component).unwrap();
+        assert_eq!(encode(&component).unwrap().wrapped, None);
+        // A world is the type of a component with one export, and this one has none.
+        let world = wasm(r#"(component (type (component)) (export "w" (type 0)))"#);
+        let world: String = world.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let module = wasm(&format!(r#"(module (@custom "component-type:w" "{world}"))"#));
+        let err = encode(&module).unwrap_err();
+        assert!(matches!(err, EncodeError::Unfit { .. }), "{err:?}");
     }
 
     #[test]

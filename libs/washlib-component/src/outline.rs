@@ -5,10 +5,7 @@
 
 use std::ops::Range;
 
-use wasmparser::{
-    BinaryReader, ComponentNameSectionReader, Encoding, Name, NameSectionReader, Parser, Payload, SectionLimited,
-    WasmFeatures,
-};
+use wasmparser::{BinaryReader, ComponentNameSectionReader, Encoding, Name, NameSectionReader, Parser, Payload};
 
 use crate::limits::{LimitError, MAX_OUTLINED_PARTS, MAX_SECTIONS};
 use crate::{Kind, MAX_NESTING, UnrecognizedError, identify};
@@ -134,10 +131,7 @@ impl<'a> OutlineReader<'a> {
         for payload in Parser::new(0).parse_all(self.bytes) {
             match payload {
                 Ok(payload) => self.payload(&payload)?,
-                Err(err) if err.message().contains("unexpected end") => {
-                    let reason = "the file is cut off: more should follow".to_owned();
-                    return Err(Stopped { offset: self.bytes.len(), reason });
-                }
+                Err(err) if err.message().contains("unexpected end") => return Err(self.cut_off()),
                 Err(err) => return Err(Stopped { offset: err.offset(), reason: err.message().to_owned() }),
             }
         }
@@ -154,7 +148,11 @@ impl<'a> OutlineReader<'a> {
                     self.open_part(*encoding, range)?;
                 }
             }
-            Payload::End(_) if self.open.len() > 1 => {
+            Payload::End(offset) if self.open.len() > 1 => {
+                // The parser takes the end of the file for the end of whatever is in it.
+                if self.open.last().is_some_and(|part| *offset < part.range.end) {
+                    return Err(self.cut_off());
+                }
                 if let (Some(part), Some(parent)) = (self.open.pop(), self.open.last_mut()) {
                     parent.parts.push(part);
                 }
@@ -166,6 +164,10 @@ impl<'a> OutlineReader<'a> {
             }
         }
         Ok(())
+    }
+
+    fn cut_off(&self) -> Stopped {
+        Stopped { offset: self.bytes.len(), reason: "the file is cut off: more should follow".to_owned() }
     }
 
     fn open_part(&mut self, encoding: Encoding, range: Range<usize>) -> Result<(), Stopped> {
@@ -317,59 +319,6 @@ fn name_parts(parts: &mut [Part<'_>], kind: Kind, names: wasmparser::NameMap<'_>
     }
 }
 
-/// The producers that a part names: fields such as `language` or `processed-by`, each with names and versions.
-pub fn producers(part: &Part<'_>) -> Vec<(String, Vec<(String, String)>)> {
-    let Some(section) = part.sections.iter().find(|section| section.is_custom() && section.name == "producers") else {
-        return Vec::new();
-    };
-    let reader = BinaryReader::new(section.data, section.content.start);
-    let Ok(fields) = wasmparser::ProducersSectionReader::new(reader) else { return Vec::new() };
-    let mut producers = Vec::new();
-    for field in fields.into_iter().flatten() {
-        let values = field.values.into_iter().flatten();
-        let values = values.map(|value| (value.name.to_owned(), value.version.to_owned())).collect();
-        producers.push((field.name.to_owned(), values));
-    }
-    producers
-}
-
-/// The first section of a part that lists what cannot be read: of the lists of a core module, and of producers. The
-/// outline itself only counts what sections say that they hold.
-pub fn unreadable(part: &Part<'_>) -> Option<Stopped> {
-    part.sections.iter().find_map(|section| {
-        let err = entries_of(part.kind, section).err()?;
-        let reason = format!("the section `{}` cannot be read: {}", section.name, err.message());
-        Some(Stopped { offset: err.offset(), reason })
-    })
-}
-
-/// Reads each entry, and keeps none.
-fn entries_of(kind: Kind, section: &Section<'_>) -> wasmparser::Result<()> {
-    fn all<'a, T: wasmparser::FromReader<'a>>(reader: BinaryReader<'a>) -> wasmparser::Result<()> {
-        SectionLimited::<T>::new(reader)?.into_iter().try_for_each(|entry| entry.map(drop))
-    }
-    let reader = BinaryReader::new_features(section.data, section.content.start, WasmFeatures::all());
-    match (kind, section.name) {
-        (_, "producers") if section.is_custom() => wasmparser::ProducersSectionReader::new(reader)?
-            .into_iter()
-            .try_for_each(|field| field?.values.into_iter().try_for_each(|value| value.map(drop))),
-        _ if section.is_custom() => Ok(()),
-        (Kind::CoreModule, "type") => all::<wasmparser::RecGroup>(reader),
-        (Kind::CoreModule, "import") => {
-            wasmparser::ImportSectionReader::new(reader)?.into_imports().try_for_each(|import| import.map(drop))
-        }
-        (Kind::CoreModule, "function") => all::<u32>(reader),
-        (Kind::CoreModule, "table") => all::<wasmparser::Table<'_>>(reader),
-        (Kind::CoreModule, "memory") => all::<wasmparser::MemoryType>(reader),
-        (Kind::CoreModule, "tag") => all::<wasmparser::TagType>(reader),
-        (Kind::CoreModule, "global") => all::<wasmparser::Global<'_>>(reader),
-        (Kind::CoreModule, "export") => all::<wasmparser::Export<'_>>(reader),
-        (Kind::CoreModule, "element") => all::<wasmparser::Element<'_>>(reader),
-        (Kind::CoreModule, "data") => all::<wasmparser::Data<'_>>(reader),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,6 +354,17 @@ mod tests {
         let module = &outline.root.parts[0];
         let sections: usize = module.sections.iter().map(|section| section.size).sum();
         assert_eq!(module.range.len(), 8 + sections);
+    }
+
+    #[test]
+    fn a_cut_between_the_sections_of_a_part_is_noticed() {
+        let bytes = sample();
+        let range = outline(&bytes).unwrap().root.parts[0].range.clone();
+        for length in range {
+            let cut = &bytes[..length];
+            assert_eq!(outline(cut).unwrap().stopped.map(|stopped| stopped.offset), Some(length));
+            assert!(crate::validate(cut).is_err(), "{length}");
+        }
     }
 
     #[test]

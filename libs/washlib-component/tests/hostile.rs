@@ -3,28 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "properties/comparing.rs"]
+mod comparing;
+#[path = "properties/decoding.rs"]
+mod decoding;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use washlib_component::{Excess, InvalidError, MAX_NESTING, check_bounds, encode, identify, validate};
+use washlib_component::{Excess, InvalidError, MAX_NESTING, check_bounds, validate};
 use washlib_test::hostile::{Generator, bombs, nested_components, nested_types, seeds, with_small_stack};
 
 const INSTANCE_TYPE: u8 = 0x42;
 /// Debug builds on a busy machine included.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Everything that this library does with bytes of unknown origin.
-fn try_all(bytes: &[u8]) -> bool {
-    let _ = identify(bytes);
-    let within_bounds = check_bounds(bytes);
-    let valid = validate(bytes);
-    if within_bounds.is_err() {
-        assert_eq!(valid, within_bounds);
-    }
-    // Valid or not: what cannot be encoded is an error.
-    let _ = encode(bytes);
-    valid.is_ok()
-}
 
 fn in_time<T>(what: &str, run: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
@@ -45,7 +37,7 @@ fn no_bytes_make_it_panic_or_overflow_the_stack() {
     with_small_stack(|| {
         let (mut accepted, mut refused) = (0, 0);
         for bytes in Generator::new(0x9E37_79B9_7F4A_7C15).take(6_000) {
-            *if try_all(&bytes) { &mut accepted } else { &mut refused } += 1;
+            *if decoding::check(&bytes) { &mut accepted } else { &mut refused } += 1;
         }
         // A generator that only makes rubbish or only copies tries nothing.
         assert!(accepted > 300 && refused > 3_000, "{accepted} accepted, {refused} refused");
@@ -53,10 +45,28 @@ fn no_bytes_make_it_panic_or_overflow_the_stack() {
 }
 
 #[test]
+fn nothing_differs_from_itself_and_both_ways_are_one_change() {
+    with_small_stack(|| {
+        let mut both = 0;
+        let mut before = Vec::new();
+        for bytes in Generator::new(0xD1B5_4A32_D192_ED03).take(2_000) {
+            both += usize::from(comparing::check(&before, &bytes));
+            // The last that could be read: most cannot.
+            if comparing::check(&bytes, &bytes) {
+                before = bytes;
+            }
+        }
+        assert!(both > 30, "{both}");
+        let wit = "package a:b@0.2.0; interface i { type t = u8; f: func(a: t); } world w { import i; }";
+        assert!(comparing::check(wit.as_bytes(), wit.replace("u8", "u16").as_bytes()));
+    });
+}
+
+#[test]
 fn what_asks_for_too_much_is_refused_at_once() {
     let mut answers = BTreeMap::new();
     for bomb in bombs() {
-        in_time(&bomb.name, || with_small_stack(|| try_all(&bomb.bytes)));
+        in_time(&bomb.name, || with_small_stack(|| decoding::check(&bomb.bytes)));
         answers.insert(bomb.name, check_bounds(&bomb.bytes));
     }
     for (name, expected) in [
@@ -89,7 +99,7 @@ fn nothing_takes_much_memory() {
     for bomb in bombs() {
         forget_peak();
         let before = resident_memory();
-        try_all(&bomb.bytes);
+        decoding::check(&bomb.bytes);
         let more = peak_memory().saturating_sub(before);
         assert!(more < LIMIT, "{} took {} MiB", bomb.name, more >> 20);
     }

@@ -4,7 +4,8 @@
 
 mod draw;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 
 use washlib_cli::{CommandError, Ui};
 use washlib_component::{Kind, Part};
@@ -33,8 +34,11 @@ pub(crate) fn run(args: &Graph, place: &Place<'_>, ui: &Ui) -> Result<(), Comman
         return Err(command_error::refused(&source.name, "draw", "a core module consists of no instances"));
     }
     washlib_component::check_bounds(source.bytes()).map_err(|err| command_error::refused(&source.name, "draw", err))?;
-    let data =
+    let Drawn { graph: data, is_whole } =
         read(source.bytes(), &root).map_err(|err| command_error::refused(&source.name, "draw", err.message()))?;
+    if !is_whole {
+        ui.warn(&format!("only the first {MAX_DRAWN} nodes and edges are drawn"));
+    }
     let text = match args.format {
         GraphFormat::Dot => draw::dot(&data),
         GraphFormat::Mermaid => draw::mermaid(&data),
@@ -42,13 +46,23 @@ pub(crate) fn run(args: &Graph, place: &Place<'_>, ui: &Ui) -> Result<(), Comman
     ui.result(&text, &format!("{} nodes, {} edges", data.nodes.len(), data.edges.len()), data)
 }
 
-/// The nodes that something comes from.
-type Providers = Vec<String>;
+/// The nodes that something comes from. Shared: a few bytes of a file may refer to many of them again.
+type Providers = Rc<[usize]>;
+
+/// What was read.
+struct Drawn {
+    graph: GraphData,
+    is_whole: bool,
+}
 
 /// The index spaces of the outermost component, with where each entry comes from.
 #[derive(Default)]
 struct Spaces {
     graph: GraphData,
+    /// All edges, to draw each once.
+    edges: HashSet<(usize, usize, String)>,
+    /// What was not drawn any more.
+    n_left_out: usize,
     /// Names of components and modules, by index.
     components: Vec<Option<String>>,
     modules: Vec<Option<String>>,
@@ -81,7 +95,7 @@ impl From<ExternalKind> for CoreSpace {
 }
 
 /// Reads the graph.
-fn read(bytes: &[u8], root: &Part<'_>) -> Result<GraphData, BinaryReaderError> {
+fn read(bytes: &[u8], root: &Part<'_>) -> Result<Drawn, BinaryReaderError> {
     let mut spaces = Spaces::default();
     let mut names = root.parts.iter();
     let mut depth = 0_usize;
@@ -101,7 +115,7 @@ fn read(bytes: &[u8], root: &Part<'_>) -> Result<GraphData, BinaryReaderError> {
             _ => {}
         }
     }
-    Ok(spaces.graph)
+    Ok(Drawn { graph: spaces.graph, is_whole: spaces.n_left_out == 0 })
 }
 
 impl Spaces {
@@ -144,21 +158,25 @@ impl Spaces {
         Ok(())
     }
 
-    fn node(&mut self, kind: NodeKind, label: &str) -> String {
-        let id = format!("n{}", self.graph.nodes.len());
-        if self.graph.nodes.len() < MAX_DRAWN {
-            self.graph.nodes.push(GraphNode { id: id.clone(), label: label.to_owned(), kind });
+    /// A new node as what something comes from; nothing beyond what is drawn.
+    fn node(&mut self, kind: NodeKind, label: &str) -> Providers {
+        let number = self.graph.nodes.len();
+        if number >= MAX_DRAWN {
+            self.n_left_out += 1;
+            return Providers::default();
         }
-        id
+        self.graph.nodes.push(GraphNode { id: id(number), label: label.to_owned(), kind });
+        Rc::new([number])
     }
 
-    fn edges(&mut self, from: &[String], to: &str, label: &str) {
-        for from in from {
-            let edge = GraphEdge { from: from.clone(), to: to.to_owned(), label: label.to_owned() };
-            // The last edges are those of the same target.
-            let known = self.graph.edges.iter().rev().take_while(|edge| edge.to == to).any(|known| *known == edge);
-            if !known && self.graph.edges.len() < MAX_DRAWN {
-                self.graph.edges.push(edge);
+    fn edges(&mut self, from: &Providers, to: &Providers, label: &str) {
+        for (from, to) in from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to))) {
+            if self.edges.len() >= MAX_DRAWN {
+                self.n_left_out += 1;
+                return;
+            }
+            if self.edges.insert((from, to, label.to_owned())) {
+                self.graph.edges.push(GraphEdge { from: id(from), to: id(to), label: label.to_owned() });
             }
         }
     }
@@ -167,11 +185,11 @@ impl Spaces {
         match kind {
             ComponentExternalKind::Instance => {
                 let node = self.node(NodeKind::Import, name);
-                self.instances.push(vec![node]);
+                self.instances.push(node);
             }
             ComponentExternalKind::Func => {
                 let node = self.node(NodeKind::Import, name);
-                self.functions.push(vec![node]);
+                self.functions.push(node);
             }
             ComponentExternalKind::Component => self.components.push(Some(name.to_owned())),
             ComponentExternalKind::Module => self.modules.push(Some(name.to_owned())),
@@ -183,7 +201,7 @@ impl Spaces {
         match kind {
             ComponentExternalKind::Instance => entry(&self.instances, index),
             ComponentExternalKind::Func => entry(&self.functions, index),
-            _ => Vec::new(),
+            _ => Providers::default(),
         }
     }
 
@@ -207,11 +225,11 @@ impl Spaces {
                     let providers = self.providers(arg.kind, arg.index);
                     self.edges(&providers, &node, arg.name);
                 }
-                self.instances.push(vec![node]);
+                self.instances.push(node);
             }
             ComponentInstance::FromExports(exports) => {
                 let providers = exports.iter().map(|export| self.providers(export.kind, export.index));
-                let providers = together(providers.collect());
+                let providers = together(providers);
                 self.instances.push(providers);
             }
         }
@@ -226,11 +244,11 @@ impl Spaces {
                     let providers = entry(&self.core_instances, arg.index);
                     self.edges(&providers, &node, arg.name);
                 }
-                self.core_instances.push(vec![node]);
+                self.core_instances.push(node);
             }
             Instance::FromExports(exports) => {
                 let providers = exports.iter().map(|export| self.core_providers(export.kind.into(), export.index));
-                let providers = together(providers.collect());
+                let providers = together(providers);
                 self.core_instances.push(providers);
             }
         }
@@ -269,7 +287,7 @@ impl Spaces {
                 self.core.entry(CoreSpace::Function).or_default().push(providers);
             }
             // The rest is provided by the component model itself.
-            _ => self.core.entry(CoreSpace::Function).or_default().push(Vec::new()),
+            _ => self.core.entry(CoreSpace::Function).or_default().push(Providers::default()),
         }
     }
 
@@ -288,14 +306,21 @@ fn entry(entries: &[Providers], index: u32) -> Providers {
 }
 
 /// Each once, in the order of their first appearance.
-fn together(all: Vec<Providers>) -> Providers {
-    let mut providers = Vec::new();
-    for provider in all.into_iter().flatten() {
-        if providers.len() < MAX_PROVIDERS && !providers.contains(&provider) {
-            providers.push(provider);
+fn together(all: impl Iterator<Item = Providers>) -> Providers {
+    let mut together = Vec::new();
+    for providers in all {
+        for provider in providers.iter() {
+            if together.len() < MAX_PROVIDERS && !together.contains(provider) {
+                together.push(*provider);
+            }
         }
     }
-    providers
+    together.into()
+}
+
+/// What a node is called in the graph.
+fn id(number: usize) -> String {
+    format!("n{number}")
 }
 
 fn name_or_number(what: &str, names: &[Option<String>], index: u32) -> String {
@@ -311,7 +336,7 @@ mod tests {
         let bytes = wat::parse_str(text).unwrap();
         washlib_component::validate(&bytes).unwrap();
         let outline = washlib_component::outline(&bytes).unwrap();
-        read(&bytes, &outline.root).unwrap()
+        read(&bytes, &outline.root).unwrap().graph
     }
 
     fn edges(graph: &GraphData) -> Vec<String> {
@@ -331,6 +356,19 @@ mod tests {
                 (export "run" (func $f "run")))"#,
         );
         assert_eq!(edges(&graph), ["log -log-> back", "back -api-> front", "front --> run"]);
+    }
+
+    #[test]
+    fn what_is_not_drawn_any_more_is_told() {
+        let drawn = |n_imports: usize| {
+            let imports: String = (0..n_imports).map(|number| format!("(import \"f{number}\" (func))")).collect();
+            let bytes = wat::parse_str(format!("(component {imports} (export \"run\" (func 0)))")).unwrap();
+            read(&bytes, &washlib_component::outline(&bytes).unwrap().root).unwrap()
+        };
+        let whole = drawn(MAX_DRAWN - 1);
+        assert_eq!((whole.is_whole, whole.graph.nodes.len(), whole.graph.edges.len()), (true, MAX_DRAWN, 1));
+        let cut = drawn(MAX_DRAWN);
+        assert_eq!((cut.is_whole, cut.graph.nodes.len(), cut.graph.edges.len()), (false, MAX_DRAWN, 0));
     }
 
     #[test]

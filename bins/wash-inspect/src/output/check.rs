@@ -52,7 +52,7 @@ pub(crate) enum Status {
 /// What to add so that a component runs.
 #[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub(crate) struct Advice {
-    /// What to do with it: `flag`, `hostInterfaces` or `config`.
+    /// What to do with it: `flag`, `manifest` or `hostInterfaces`.
     pub(crate) kind: String,
     /// The text to add.
     pub(crate) text: String,

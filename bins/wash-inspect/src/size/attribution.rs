@@ -1,5 +1,7 @@
 //! Which crate a function belongs to: by its name, or by what DWARF says about its place.
 
+use std::fmt::{self, Write as _};
+
 use gimli::{AttributeValue, Dwarf, EndianSlice, LittleEndian, SectionId, UnitRef};
 use washlib_component::Part;
 
@@ -7,14 +9,32 @@ type Reader<'a> = EndianSlice<'a, LittleEndian>;
 
 /// How many compilation units are read; a large program has some thousands.
 const MAX_UNITS: usize = 100_000;
-/// How many ranges of addresses are kept.
+/// How many ranges of addresses are read.
 const MAX_RANGES: usize = 1_000_000;
+
+/// The longest name that is shown of those that are unfolded, in bytes: a short one may stand for a megabyte.
+const MAX_NAME: usize = 4_000;
+/// How many types and traits a name is asked for, one behind the other.
+const MAX_STEPS: usize = 8;
 
 /// A function's name as a person would write it.
 pub(super) fn readable(name: &str) -> String {
-    match rustc_demangle::try_demangle(name) {
-        Ok(demangled) => format!("{demangled:#}"),
-        Err(_) => name.to_owned(),
+    let Ok(demangled) = rustc_demangle::try_demangle(name) else { return name.to_owned() };
+    let mut text = Bounded(String::new());
+    if write!(text, "{demangled:#}").is_err() {
+        text.0.push('…');
+    }
+    text.0
+}
+
+/// Takes text as long as there is not too much of it.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = text.floor_char_boundary(MAX_NAME - self.0.len());
+        self.0.push_str(&text[..end]);
+        if end < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -22,6 +42,21 @@ pub(super) fn readable(name: &str) -> String {
 pub(super) fn crate_of(name: &str) -> Option<String> {
     let name = readable(name);
     let mut rest = name.as_str();
+    for _ in 0..MAX_STEPS {
+        rest = unwrapped(rest);
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let (first, after) = rest.split_at(end);
+        if !first.is_empty() && after.starts_with("::") {
+            return Some(first.to_owned());
+        }
+        // A primitive type's implementation is the trait's crate's.
+        (_, rest) = rest.split_once(" as ")?;
+    }
+    None
+}
+
+/// A type without what stands around its path.
+fn unwrapped(mut rest: &str) -> &str {
     // What a path may be wrapped in, as in `<&mut core::fmt::Formatter as alloc::fmt::Write>::write`.
     loop {
         let inner = rest.trim_start_matches(['<', '&', '*', '(', '[', ' ']);
@@ -29,18 +64,10 @@ pub(super) fn crate_of(name: &str) -> Option<String> {
             .iter()
             .fold(inner, |rest, word| rest.strip_prefix(word).unwrap_or(rest));
         if inner == rest {
-            break;
+            return rest;
         }
         rest = inner;
     }
-    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-    let (first, after) = rest.split_at(end);
-    if !first.is_empty() && after.starts_with("::") {
-        return Some(first.to_owned());
-    }
-    // A primitive type's implementation is the trait's crate's.
-    let (_, implemented) = rest.split_once(" as ")?;
-    if implemented.len() < name.len() { crate_of(implemented) } else { None }
 }
 
 /// The ranges of code that compilation units cover.
@@ -48,6 +75,8 @@ pub(super) fn crate_of(name: &str) -> Option<String> {
 pub(super) struct Units {
     /// Begin, end and crate; in the order of their begins.
     ranges: Vec<(u64, u64, usize)>,
+    /// How many ranges were read, those that are of no use too.
+    n_read: usize,
     names: Vec<String>,
 }
 
@@ -63,7 +92,7 @@ impl Units {
         let mut n_units = 0;
         while let Ok(Some(header)) = headers.next() {
             n_units += 1;
-            if n_units > MAX_UNITS || units.ranges.len() > MAX_RANGES {
+            if n_units > MAX_UNITS || units.n_read >= MAX_RANGES {
                 break;
             }
             if let Ok(unit) = dwarf.unit(header) {
@@ -80,9 +109,12 @@ impl Units {
         let number = self.names.len();
         let before = self.ranges.len();
         if let Ok(mut ranges) = unit.unit_ranges() {
-            while let Ok(Some(range)) = ranges.next() {
+            while self.n_read < MAX_RANGES
+                && let Ok(Some(range)) = ranges.next()
+            {
+                self.n_read += 1;
                 // The linker leaves what it removed at the address 0 or at its end.
-                if range.begin > 0 && range.begin < range.end && self.ranges.len() < MAX_RANGES {
+                if range.begin > 0 && range.begin < range.end {
                     self.ranges.push((range.begin, range.end, number));
                 }
             }
@@ -141,6 +173,13 @@ mod tests {
     }
 
     #[test]
+    fn names_that_would_take_without_end_are_given_up() {
+        assert_eq!(crate_of(&"1 as ".repeat(20_000)), None);
+        let name = readable(&format!("_ZN5000{}E", "a".repeat(5_000)));
+        assert_eq!(name, format!("{}…", "a".repeat(MAX_NAME)));
+    }
+
+    #[test]
     fn crates_by_unit() {
         assert_eq!(crate_of_unit("/x/library/core/src/lib.rs/@/core.1a2b-cgu.0"), "core");
         assert_eq!(crate_of_unit("src/lib.rs/@/hello.3f-cgu.1"), "hello");
@@ -149,7 +188,8 @@ mod tests {
 
     #[test]
     fn the_unit_around_a_place() {
-        let units = Units { ranges: vec![(10, 20, 0), (20, 30, 1)], names: vec!["a".into(), "b".into()] };
+        let ranges = vec![(10, 20, 0), (20, 30, 1)];
+        let units = Units { ranges, names: vec!["a".into(), "b".into()], ..Units::default() };
         let at = |place| units.crate_at(place);
         assert_eq!(
             (at(9), at(10), at(19), at(20), at(30)),

@@ -6,8 +6,8 @@ use washlib_component::{Kind, Part};
 use wasmparser::{BinaryReader, Name, NameSectionReader, Parser, Payload};
 
 use super::attribution::{Units, crate_of, readable};
+use crate::custom_sections::Choice;
 use crate::output::{CrateSize, DataSegment, FunctionSize, PartSize, SectionSize, SizeData, Strippable};
-use crate::strip::Choice;
 
 /// What functions are under whose crate is unknown.
 const UNKNOWN_CRATE: &str = "?";

@@ -11,17 +11,21 @@ use washlib_cli::{CommandError, Ui};
 
 use crate::cli::Size;
 use crate::command::whole_outline;
+use crate::command_error;
 use crate::describe::gzip_size;
 use crate::output::{SizeChange, SizeData, SizeDiffData, Strippable};
 use crate::source::{self, Place};
 use crate::summary::{bytes_text, printable};
-use crate::write::replace;
+use crate::write::{is_stdout, replace};
 
 /// Runs the command.
 pub(crate) fn run(args: &Size, place: &Place<'_>, ui: &Ui) -> Result<(), CommandError> {
+    if args.reference.as_deref() == Some("-") && args.diff.as_deref() == Some("-") {
+        return Err(command_error::one_standard_input());
+    }
     let start = place.global.start_dir().map_err(CommandError::usage)?;
     let measured = measured(args.reference.as_deref(), place, ui)?;
-    if args.treemap.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+    if args.treemap.as_deref().is_some_and(is_stdout) {
         if ui.is_json() || args.diff.is_some() {
             return Err(CommandError::usage("a page on standard output leaves no place for anything else"));
         }

@@ -32,7 +32,11 @@ fn validate_tells_valid_from_invalid() {
     // There is nothing to drop.
     bad[length - 3] = 0x1a;
     sandbox.write("bad.wasm", &bad);
-    inspect(&sandbox, &["validate", "good.wasm"]).assert_success();
+    let good = inspect(&sandbox, &["validate", "good.wasm"]).assert_success();
+    assert_eq!(good.stdout, "good.wasm is a valid component\n");
+    sandbox.write("module.wasm", wasm("(module)"));
+    let json = inspect(&sandbox, &["-o", "json", "validate", "module.wasm"]).assert_success().json();
+    assert_eq!(json["data"]["kind"], "core-module");
     inspect(&sandbox, &["validate", "bad.wasm"]).assert_code(1).assert_stderr_has("not valid");
     let json = inspect(&sandbox, &["-o", "json", "validate", "bad.wasm"]).assert_code(1).json();
     assert_eq!((json["success"].as_bool(), json["data"]["valid"].as_bool()), (Some(false), Some(false)));
@@ -182,6 +186,37 @@ fn damage_in_a_section_is_told() {
     }
     let json = inspect(&sandbox, &["-o", "json", "deps", "bad.wasm"]).assert_code(1).json();
     assert_eq!((json["success"].as_bool(), json["data"]["problems"].as_array().unwrap().len()), (Some(false), 1));
+}
+
+#[test]
+fn metadata_tells_that_producers_cannot_be_read() {
+    let sandbox = Sandbox::new();
+    let custom = |name: &str, content: &[u8]| {
+        section(0, &[&[u8::try_from(name.len()).unwrap()], name.as_bytes(), content].concat())
+    };
+    let sections = [custom("version", b"1.2.3"), custom("producers", &[0xff; 9])];
+    sandbox.write("bad.wasm", [&b"\0asm\x01\0\0\0"[..], &sections.concat()].concat());
+    let output = inspect(&sandbox, &["metadata", "bad.wasm"]).assert_code(1);
+    assert_eq!(output.stdout, "version      1.2.3\n");
+    assert!(output.stderr.contains("the section `producers` cannot be read"), "{}", output.stderr);
+    let json = inspect(&sandbox, &["-o", "json", "metadata", "bad.wasm"]).assert_code(1).json();
+    assert_eq!((json["success"].as_bool(), json["data"]["version"].as_str()), (Some(false), Some("1.2.3")));
+    assert!(json["message"].as_str().unwrap().contains("producers"), "{json}");
+}
+
+/// wasmparser takes the end of the file for the end of the module.
+#[test]
+fn a_cut_between_the_sections_of_a_module_is_noticed() {
+    let sandbox = Sandbox::new();
+    let whole = wasm("(component (core module (memory 1) (@custom \"a\" \"bcd\")))");
+    sandbox.write("cut.wasm", &whole[..whole.len() - 7]);
+    let json = inspect(&sandbox, &["-o", "json", "cut.wasm"]).assert_code(1).json();
+    assert_eq!(json["data"]["problem"]["offset"], whole.len() - 7);
+    for command in ["validate", "size", "wat", "metadata"] {
+        inspect(&sandbox, &[command, "cut.wasm"]).assert_code(1);
+    }
+    inspect(&sandbox, &["strip", "cut.wasm", "--to", "repaired.wasm"]).assert_code(1);
+    assert!(!sandbox.work().join("repaired.wasm").exists());
 }
 
 #[test]

@@ -99,6 +99,40 @@ fn a_link_leads_to_the_file_that_is_changed() {
     assert_eq!(std::fs::read(&file).unwrap(), wasm("(module)"));
 }
 
+/// A file in the place of a pipe or a device would be no use to who reads from it.
+#[test]
+fn a_pipe_is_written_to_and_stays_one() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let sandbox = Sandbox::new();
+    sandbox.write("m.wasm", wasm("(module $m)"));
+    let pipe = sandbox.work().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    // Open for both, it is not waited for.
+    let mut reader = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    inspect(&sandbox, &["strip", "m.wasm", "--all", "--to", "pipe"]).assert_success();
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    let mut read = vec![0; wasm("(module)").len()];
+    std::io::Read::read_exact(&mut reader, &mut read).unwrap();
+    assert_eq!(read, wasm("(module)"));
+    let mut command = sandbox.command("wash-inspect");
+    let output = command.args(["strip", "m.wasm", "--all", "--to", "/dev/stdout"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(0), wasm("(module)")));
+}
+
+#[test]
+fn what_is_no_file_is_not_replaced() {
+    let sandbox = Sandbox::new();
+    std::os::unix::fs::symlink("/dev/stdin", sandbox.work().join("input")).unwrap();
+    let mut command = sandbox.command("wash-inspect");
+    command.args(["strip", "input", "--in-place"]);
+    command.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &wasm("(module $m)")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is no file to replace"));
+}
+
 #[test]
 fn a_section_that_is_not_there_is_told() {
     let sandbox = Sandbox::new();

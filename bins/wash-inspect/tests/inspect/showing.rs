@@ -154,6 +154,30 @@ fn a_reader_that_goes_ends_it_quietly() {
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let sandbox = Sandbox::new();
+    sandbox.write("shop.wasm", component(WIT));
+    for arguments in [&["shop.wasm"][..], &["-o", "json", "size", "shop.wasm"], &["strip", "shop.wasm", "--to", "-"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = sandbox.command("wash-inspect").args(arguments).stdout(full).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("error: cannot write the result"), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn standard_input_is_read_once() {
+    let sandbox = Sandbox::new();
+    for arguments in
+        [&["diff", "-", "-"][..], &["size", "-", "--diff", "-"], &["check", "-", "--world", "w", "--wit", "-"]]
+    {
+        inspect(&sandbox, arguments).assert_code(2).assert_stderr_has("standard input can be only one of the two");
+    }
+}
+
 #[test]
 fn graph_and_text_format() {
     let sandbox = Sandbox::new();

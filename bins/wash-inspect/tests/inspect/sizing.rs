@@ -30,6 +30,15 @@ fn parts_sections_crates_functions_and_data() {
     assert_eq!(one["data"]["functions"].as_array().unwrap().len(), 1);
     assert_eq!(one["data"]["n_functions"], 2);
     assert_eq!(one["data"]["functions"][0]["crate"], "core");
+    assert_eq!(crates(&sandbox, "a.wasm").len(), 2);
+    assert_eq!(one["data"]["crates"].as_array().unwrap().len(), 1);
+    sandbox.write("b.wasm", wasm("(module)"));
+    let change = |top: &str| {
+        let json = inspect(&sandbox, &["-o", "json", "size", "a.wasm", "--diff", "b.wasm", "--top", top]);
+        let json = json.assert_success().json();
+        ["crates", "functions"].map(|list| json["data"][list].as_array().unwrap().len())
+    };
+    assert_eq!((change("9"), change("1")), ([2, 2], [1, 1]));
 }
 
 #[test]
@@ -48,6 +57,13 @@ fn a_difference_and_a_map() {
     inspect(&sandbox, &["size", "b.wasm", "--treemap", "map.html"]).assert_success();
     let page = std::fs::read_to_string(sandbox.work().join("map.html")).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.contains("core::fmt::write (15"), "{page}");
+    for stdout in ["-", "/dev/stdout"] {
+        let printed = inspect(&sandbox, &["size", "b.wasm", "--treemap", stdout]).assert_success();
+        assert_eq!((printed.stdout.as_str(), printed.stderr.as_str()), (page.as_str(), ""));
+        let both = ["-o", "json", "size", "b.wasm", "--treemap", stdout];
+        inspect(&sandbox, &both).assert_code(2);
+        inspect(&sandbox, &["size", "b.wasm", "--treemap", stdout, "--diff", "a.wasm"]).assert_code(2);
+    }
     // It stands alone.
     assert!(!page.contains("http") && !page.contains("<script") && !page.contains("src="), "{page}");
 }
@@ -104,6 +120,12 @@ fn recorded_crates_and_their_bills_of_materials() {
     let relations: Vec<_> =
         spdx["relationships"].as_array().unwrap().iter().map(|r| r["relationshipType"].clone()).collect();
     assert_eq!(relations, ["DESCRIBES", "DEPENDS_ON", "DEPENDS_ON"]);
+    // What is not known is left out.
+    assert_eq!(spdx["packages"][0]["SPDXID"], "SPDXRef-Wasm");
+    assert_eq!(spdx["packages"][0].get("versionInfo"), None);
+    inspect(&sandbox, &["metadata", "a.wasm", "--set-version", "2.0.0", "--to", "v.wasm"]).assert_success();
+    let versioned = inspect(&sandbox, &["deps", "v.wasm", "--sbom", "spdx"]).assert_success().json();
+    assert_eq!(versioned["packages"][0]["versionInfo"], "2.0.0");
     // The same file gives the same document.
     let again = inspect(&sandbox, &["deps", "a.wasm", "--sbom", "spdx"]).assert_success().json();
     assert_eq!(spdx, again);

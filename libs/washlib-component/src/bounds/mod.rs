@@ -125,14 +125,14 @@ impl<'a> Walk<'a> {
             match payload {
                 Payload::ModuleSection { parser: inner, unchecked_range: range } => {
                     self.count_module(range.start)?;
-                    outer.push(std::mem::replace(&mut parser, inner));
+                    outer.push((std::mem::replace(&mut parser, inner), range.end));
                 }
                 Payload::ComponentSection { parser: inner, unchecked_range: range } => {
                     self.count_component(range.start)?;
                     if outer.len() >= MAX_NESTING {
                         return Err(excessive(range.start, Excess::NestedComponents));
                     }
-                    outer.push(std::mem::replace(&mut parser, inner));
+                    outer.push((std::mem::replace(&mut parser, inner), range.end));
                 }
                 Payload::CodeSectionStart { size, range, .. } => {
                     parser.skip_section();
@@ -147,7 +147,11 @@ impl<'a> Walk<'a> {
                     self.check_contents(offset)?;
                     self.scopes.end();
                     match outer.pop() {
-                        Some(before) => parser = before,
+                        // The parser takes the end of the file for the end of whatever is in it.
+                        Some((_, end)) if offset < end => {
+                            return Err(InvalidError::Truncated { offset: self.bytes.len() });
+                        }
+                        Some((before, _)) => parser = before,
                         None => return Ok(()),
                     }
                 }
