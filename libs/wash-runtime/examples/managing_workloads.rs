@@ -1,10 +1,9 @@
-//! The published guide's calls of a running host, one after the other, with the component whose path is given.
+//! The published guide's calls of a running host, one after the other, with `./my-component.wasm`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example speaks to whoever runs it")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::Context;
 use wash_runtime::host::http::{DevRouter, HttpServer};
 use wash_runtime::host::{HostApi, HostBuilder};
 use wash_runtime::types::{Component, LocalResources, Workload, WorkloadStartRequest};
@@ -12,12 +11,11 @@ use wash_runtime::types::{WorkloadState, WorkloadStatusRequest, WorkloadStopRequ
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let path = std::env::args_os().nth(1).context("usage: managing_workloads <component.wasm>")?;
     let http_handler = HttpServer::new(DevRouter::default(), "127.0.0.1:0".parse()?).await?;
     let host = HostBuilder::new().with_http_handler(Arc::new(http_handler)).build()?.start().await?;
 
     // Starting a workload
-    let component_bytes = std::fs::read(path)?;
+    let component_bytes = std::fs::read("./my-component.wasm")?;
     let request = WorkloadStartRequest {
         workload_id: uuid::Uuid::new_v4().to_string(),
         workload: Workload {
@@ -44,7 +42,8 @@ async fn main() -> anyhow::Result<()> {
             volumes: vec![],
         },
     };
-    let response = host.workload_start(request.clone()).await?;
+    let same_request = request.clone();
+    let response = host.workload_start(request).await?;
     let workload_id = response.workload_status.workload_id;
     println!("Workload started with ID: {}", workload_id);
 
@@ -69,6 +68,7 @@ async fn main() -> anyhow::Result<()> {
     println!("Workloads: {}, Components: {}", heartbeat.workload_count, heartbeat.component_count);
 
     // Error handling: the id is taken
+    let request = same_request;
     match host.workload_start(request).await {
         Ok(response) => {
             println!("Started workload: {}", response.workload_status.workload_id);

@@ -53,7 +53,9 @@ pub struct Service {
     pub digest: Option<String>,
     /// What the service may use.
     pub local_resources: LocalResources,
-    /// How often a service that fails again and again is started anew.
+    /// How often a service that fails is started again, by itself and after longer and longer pauses; a run of a minute
+    /// starts the count anew. With 0, the default, its first failure is its last: documents that want restarts say how
+    /// many.
     pub max_restarts: u64,
 }
 

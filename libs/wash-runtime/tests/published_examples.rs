@@ -60,10 +60,17 @@ fn the_introduction_and_the_complete_host_run() {
 
 #[test]
 fn the_calls_of_a_running_host_run() {
-    let (stdout, stderr) = run(example("managing_workloads").arg(hello()));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(hello(), folder.path().join("my-component.wasm")).unwrap();
+    let (stdout, stderr) = run(example("managing_workloads").current_dir(folder.path()));
     assert!(stdout.contains("Workload is running\n"), "{stdout}");
     assert!(stdout.contains("Workloads: 1, Components: 1\n"), "{stdout}");
     assert!(stderr.contains("Failed to start workload: a workload with the id"), "{stderr}");
+}
+
+#[test]
+fn a_plugin_is_what_the_guide_defines() {
+    assert_eq!(run(&mut example("plugin_trait")).0, "Plugin: wasi-config\n");
 }
 
 #[test]
