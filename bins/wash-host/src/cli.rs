@@ -308,7 +308,8 @@ Examples:
 Events with `-o json`, by their `type`: `pulling`, `pulled`, `building`, `built`, `started` (with `address`),
 `warning`, `workload-started`, `ready` (with `address`), `service-restarting`, `service-completed`, `service-failed`,
 `stopping`, `workload-stopped`, `stopped`, and `error` as the last one when it cannot go on. With `--lazy` also
-`workload-registered`, `workload-loaded`, `workload-unloaded` and `workload-load-failed`.
+`workload-registered`, `workload-loaded`, `workload-unloaded` and `workload-load-failed`. A program that stops reading
+holds nothing up; when it reads again, a `warning` says how many events it has missed.
 
 Environment: WASH_DATA_NATS_URL stands for --data-nats-url, WASH_POSTGRES_URL for --postgres-url, and WASH_REDIS_URL
 for --redis-url. OpenTelemetry is on when a variable such as OTEL_EXPORTER_OTLP_ENDPOINT is set.

@@ -43,7 +43,7 @@ pub(crate) fn registries(global: &GlobalArgs, report: &Report) -> Result<Images,
         Sources { user_config: global.user_config.as_deref(), environment: &environment, flags: Config::default() };
     let loaded = washlib_config::load(&project, sources).map_err(command_error::config)?;
     for warning in &loaded.warnings {
-        report.warn(&warning.to_string())?;
+        report.warn(&warning.to_string());
     }
     let place = configuration::Place { root: project.root(), environment: &environment };
     let settings = configuration::settings(&loaded.config.oci, place).map_err(CommandError::usage)?;
@@ -113,7 +113,7 @@ async fn pull(
     loop {
         while pulls.len() < AT_ONCE {
             let Some((index, (images, reference, policy))) = waiting.next() else { break };
-            report.pulling(&reference)?;
+            report.pulling(&reference);
             let begun = Instant::now();
             pulls.spawn(async move { (index, images.pull(&reference, policy).await, begun) });
         }
@@ -125,7 +125,7 @@ async fn pull(
         let Some(next) = next else { return Ok(pulled.into_iter().flatten().collect()) };
         let (index, image, begun) = next.map_err(CommandError::failure)?;
         let image = image.map_err(command_error::image)?;
-        report.pulled(&image, begun.elapsed())?;
+        report.pulled(&image, begun.elapsed());
         pulled[index] = Some(image);
     }
 }

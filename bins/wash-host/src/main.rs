@@ -6,6 +6,7 @@ mod cli;
 mod command;
 mod command_error;
 mod documents;
+mod events;
 mod guest_output;
 mod images;
 mod interrupts;

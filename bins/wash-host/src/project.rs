@@ -56,7 +56,7 @@ impl Prepared {
             Sources { user_config: global.user_config.as_deref(), environment: &environment, flags: Config::default() };
         let loaded = washlib_config::load(&project, sources).map_err(command_error::config)?;
         for warning in &loaded.warnings {
-            report.warn(&warning.to_string())?;
+            report.warn(&warning.to_string());
         }
         let config = &loaded.config;
         let keys = unsupported_keys(config);
@@ -66,7 +66,7 @@ impl Prepared {
         let mut resources = Resources::new(&project, config, &environment);
         let granted = resources.of_workload().map_err(command_error::resources)?;
         for warning in resources.finish().1 {
-            report.warn(&warning.to_string())?;
+            report.warn(&warning.to_string());
         }
         Ok(Self {
             name: project.name().to_owned(),
@@ -84,9 +84,9 @@ impl Prepared {
     ) -> Result<LoneComponent, CommandError> {
         let path = match freshness {
             Freshness::Build => {
-                report.building(&self.build.root)?;
+                report.building(&self.build.root);
                 let built = washlib_build::build(&self.build, cancel, report).map_err(build_error)?;
-                report.built(&built)?;
+                report.built(&built);
                 built.component_path
             }
             Freshness::Existing => washlib_build::find_component(&self.build, cancel).map_err(build_error)?,

@@ -12,62 +12,16 @@ use washlib_build::{Adapter, Built, Reporter};
 use washlib_cli::{CommandError, Ui};
 
 use crate::command_error;
-
-/// An event of the JSON stream. Fields are only ever added.
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-enum Event<'a> {
-    /// A project is being built.
-    Building { project_path: &'a Path },
-    /// A project has been built.
-    Built { component_path: &'a Path, size: u64, elapsed_ms: u64 },
-    /// An image is being asked for, in the cache or in a registry.
-    Pulling { image: &'a str },
-    /// An image is there; `from_cache` if no registry had to send it.
-    Pulled { image: &'a str, digest: &'a str, size: usize, from_cache: bool, elapsed_ms: u64 },
-    /// Something has no effect, or not the one that was asked for.
-    Warning { message: &'a str },
-    /// The host listens; no workload answers yet.
-    Started {
-        host_name: &'a str,
-        address: SocketAddr,
-        url: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        admin_address: Option<SocketAddr>,
-    },
-    /// A workload runs.
-    WorkloadStarted { workload_id: &'a str, namespace: &'a str, name: &'a str, hosts: &'a [String], elapsed_ms: u64 },
-    /// A workload answers, and is loaded when a request wants it.
-    WorkloadRegistered { workload_id: &'a str, namespace: &'a str, name: &'a str, hosts: &'a [String] },
-    /// A request has loaded a workload.
-    WorkloadLoaded { workload_id: &'a str },
-    /// A workload was idle and is unloaded; the next request loads it again.
-    WorkloadUnloaded { workload_id: &'a str },
-    /// A request could not load a workload; a later one tries again.
-    WorkloadLoadFailed { workload_id: &'a str, message: &'a str },
-    /// All workloads run.
-    Ready { address: SocketAddr, url: &'a str, workloads: usize, elapsed_ms: u64 },
-    /// A workload's service failed and is started again after a while; `restarts` counts this time too.
-    ServiceRestarting { workload_id: &'a str, restarts: u64, after_ms: u64, message: &'a str },
-    /// A workload's service has finished its work.
-    ServiceCompleted { workload_id: &'a str },
-    /// A workload's service failed, and is not started again.
-    ServiceFailed { workload_id: &'a str, message: &'a str },
-    /// The host accepts no more requests and finishes those in flight.
-    Stopping,
-    /// A workload is gone.
-    WorkloadStopped { workload_id: &'a str },
-    /// The host has ended.
-    Stopped { elapsed_ms: u64 },
-}
+use crate::events::{Event, Events};
+use crate::interrupts::Interrupts;
 
 /// Tells a person or a program what happens.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     ui: Ui,
     scheme: &'static str,
-    /// Whether a function is called: then stdout belongs to its result.
-    quiet: bool,
+    /// For programs, if one reads along.
+    events: Option<Events>,
 }
 
 /// What became of the function that was called.
@@ -80,81 +34,77 @@ struct Invoked {
 }
 
 impl Report {
-    /// For a host that serves.
-    pub(crate) fn serving(ui: &Ui, scheme: &'static str) -> Self {
-        Self { ui: ui.clone(), scheme, quiet: false }
+    /// For a host that serves. It is interrupted when nobody can read its events any more.
+    pub(crate) fn serving(ui: &Ui, scheme: &'static str, interrupts: &Interrupts) -> Result<Self, CommandError> {
+        let events = if ui.is_json() { Some(Events::start(ui, interrupts)?) } else { None };
+        Ok(Self { ui: ui.clone(), scheme, events })
     }
 
-    /// For a host that calls one function.
+    /// For a host that calls one function: stdout belongs to its result.
     pub(crate) fn invoking(ui: &Ui) -> Self {
-        Self { ui: ui.clone(), scheme: "http", quiet: true }
+        Self { ui: ui.clone(), scheme: "http", events: None }
     }
 
-    pub(crate) fn warn(&self, text: &str) -> Result<(), CommandError> {
+    /// Waits until programs have been told everything, unless nobody reads.
+    pub(crate) fn finish(&self) -> Result<(), CommandError> {
+        self.events.as_ref().map_or(Ok(()), Events::finish)
+    }
+
+    pub(crate) fn warn(&self, text: &str) {
         self.ui.warn(text);
-        self.event(&Event::Warning { message: text })
+        self.event(&Event::Warning { message: text });
     }
 
-    pub(crate) fn building(&self, project_path: &Path) -> Result<(), CommandError> {
+    pub(crate) fn building(&self, project_path: &Path) {
         self.ui.status("Building", &project_path.display().to_string());
-        self.event(&Event::Building { project_path })
+        self.event(&Event::Building { project_path });
     }
 
-    pub(crate) fn built(&self, built: &Built) -> Result<(), CommandError> {
+    pub(crate) fn built(&self, built: &Built) {
         let (path, seconds) = (built.component_path.display(), built.elapsed.as_secs_f64());
         self.ui.status("Built", &format!("{path} ({} kB) in {seconds:.1}s", built.size.div_ceil(1000)));
         self.event(&Event::Built {
             component_path: &built.component_path,
             size: built.size,
             elapsed_ms: milliseconds(built.elapsed),
-        })
+        });
     }
 
-    pub(crate) fn pulling(&self, reference: &Reference) -> Result<(), CommandError> {
+    pub(crate) fn pulling(&self, reference: &Reference) {
         let image = reference.to_string();
         self.ui.status("Pulling", &image);
-        self.event(&Event::Pulling { image: &image })
+        self.event(&Event::Pulling { image: &image });
     }
 
-    pub(crate) fn pulled(&self, pulled: &Image, elapsed: Duration) -> Result<(), CommandError> {
+    pub(crate) fn pulled(&self, pulled: &Image, elapsed: Duration) {
         let (image, digest, size) = (pulled.reference.to_string(), pulled.digest.to_string(), pulled.bytes.len());
         let from_cache = pulled.source == Source::Cache;
         let from = if from_cache { "from the cache" } else { "from the registry" };
         self.ui.status("Pulled", &format!("{digest} ({} kB) {from}", size.div_ceil(1000)));
         let elapsed_ms = milliseconds(elapsed);
-        self.event(&Event::Pulled { image: &image, digest: &digest, size, from_cache, elapsed_ms })
+        self.event(&Event::Pulled { image: &image, digest: &digest, size, from_cache, elapsed_ms });
     }
 
-    pub(crate) fn started(
-        &self,
-        host_name: &str,
-        address: SocketAddr,
-        admin_address: Option<SocketAddr>,
-    ) -> Result<(), CommandError> {
+    pub(crate) fn started(&self, host_name: &str, address: SocketAddr, admin_address: Option<SocketAddr>) {
         let url = self.url(address);
         self.ui.status("Listening", &format!("on {url}"));
         if let Some(admin) = admin_address {
             self.ui.status("Listening", &format!("on http://{admin} for /livez, /readyz and /metrics"));
         }
-        self.event(&Event::Started { host_name, address, url: &url, admin_address })
+        self.event(&Event::Started { host_name, address, url: &url, admin_address });
     }
 
-    pub(crate) fn workload_started(
-        &self,
-        workload_id: &str,
-        hosts: &[String],
-        elapsed: Duration,
-    ) -> Result<(), CommandError> {
+    pub(crate) fn workload_started(&self, workload_id: &str, hosts: &[String], elapsed: Duration) {
         let on = if hosts.is_empty() || hosts == ["*"] { String::new() } else { format!(", on {}", hosts.join(", ")) };
         self.ui.status("Started", &format!("{workload_id} in {} ms{on}", milliseconds(elapsed)));
         let (namespace, name) = workload_id.split_once('/').unwrap_or(("", workload_id));
-        self.event(&Event::WorkloadStarted { workload_id, namespace, name, hosts, elapsed_ms: milliseconds(elapsed) })
+        self.event(&Event::WorkloadStarted { workload_id, namespace, name, hosts, elapsed_ms: milliseconds(elapsed) });
     }
 
     /// One of perhaps thousands: people get their number.
-    pub(crate) fn workload_registered(&self, workload_id: &str, hosts: &[String]) -> Result<(), CommandError> {
+    pub(crate) fn workload_registered(&self, workload_id: &str, hosts: &[String]) {
         let (namespace, name) = workload_id.split_once('/').unwrap_or(("", workload_id));
-        self.event(&Event::WorkloadRegistered { workload_id, namespace, name, hosts })
+        self.event(&Event::WorkloadRegistered { workload_id, namespace, name, hosts });
     }
 
     pub(crate) fn registered(&self, workloads: usize) {
@@ -165,60 +115,54 @@ impl Report {
         self.ui.status("Registered", &text);
     }
 
-    pub(crate) fn workload_loaded(&self, workload_id: &str) -> Result<(), CommandError> {
+    pub(crate) fn workload_loaded(&self, workload_id: &str) {
         self.ui.status("Loaded", workload_id);
-        self.event(&Event::WorkloadLoaded { workload_id })
+        self.event(&Event::WorkloadLoaded { workload_id });
     }
 
-    pub(crate) fn workload_unloaded(&self, workload_id: &str) -> Result<(), CommandError> {
+    pub(crate) fn workload_unloaded(&self, workload_id: &str) {
         self.ui.status("Unloaded", workload_id);
-        self.event(&Event::WorkloadUnloaded { workload_id })
+        self.event(&Event::WorkloadUnloaded { workload_id });
     }
 
-    pub(crate) fn workload_load_failed(&self, workload_id: &str, message: &str) -> Result<(), CommandError> {
+    pub(crate) fn workload_load_failed(&self, workload_id: &str, message: &str) {
         self.ui.warn(&format!("{workload_id} could not be loaded: {message}"));
-        self.event(&Event::WorkloadLoadFailed { workload_id, message })
+        self.event(&Event::WorkloadLoadFailed { workload_id, message });
     }
 
-    pub(crate) fn ready(&self, address: SocketAddr, workloads: usize, elapsed: Duration) -> Result<(), CommandError> {
+    pub(crate) fn ready(&self, address: SocketAddr, workloads: usize, elapsed: Duration) {
         let url = self.url(address);
         self.ui.status("Serving", &format!("{url} (started in {} ms)", milliseconds(elapsed)));
-        self.event(&Event::Ready { address, url: &url, workloads, elapsed_ms: milliseconds(elapsed) })
+        self.event(&Event::Ready { address, url: &url, workloads, elapsed_ms: milliseconds(elapsed) });
     }
 
-    pub(crate) fn service_restarting(
-        &self,
-        workload_id: &str,
-        restarts: u64,
-        after: Duration,
-        message: &str,
-    ) -> Result<(), CommandError> {
+    pub(crate) fn service_restarting(&self, workload_id: &str, restarts: u64, after: Duration, message: &str) {
         self.ui.warn(&format!("the service of {workload_id} failed: {}", cause(message)));
         self.ui.status("Restarting", &format!("the service of {workload_id} in {after:?}, time {restarts}"));
-        self.event(&Event::ServiceRestarting { workload_id, restarts, after_ms: milliseconds(after), message })
+        self.event(&Event::ServiceRestarting { workload_id, restarts, after_ms: milliseconds(after), message });
     }
 
-    pub(crate) fn service_completed(&self, workload_id: &str) -> Result<(), CommandError> {
+    pub(crate) fn service_completed(&self, workload_id: &str) {
         self.ui.status("Completed", &format!("the service of {workload_id}"));
-        self.event(&Event::ServiceCompleted { workload_id })
+        self.event(&Event::ServiceCompleted { workload_id });
     }
 
-    pub(crate) fn service_failed(&self, workload_id: &str, message: &str) -> Result<(), CommandError> {
+    pub(crate) fn service_failed(&self, workload_id: &str, message: &str) {
         self.ui.warn(&format!("the service of {workload_id} failed and is not started again: {}", cause(message)));
-        self.event(&Event::ServiceFailed { workload_id, message })
+        self.event(&Event::ServiceFailed { workload_id, message });
     }
 
-    pub(crate) fn stopping(&self) -> Result<(), CommandError> {
+    pub(crate) fn stopping(&self) {
         self.ui.status("Stopping", "after the requests in flight");
-        self.event(&Event::Stopping)
+        self.event(&Event::Stopping);
     }
 
-    pub(crate) fn workload_stopped(&self, workload_id: &str) -> Result<(), CommandError> {
-        self.event(&Event::WorkloadStopped { workload_id })
+    pub(crate) fn workload_stopped(&self, workload_id: &str) {
+        self.event(&Event::WorkloadStopped { workload_id });
     }
 
-    pub(crate) fn stopped(&self, elapsed: Duration) -> Result<(), CommandError> {
-        self.event(&Event::Stopped { elapsed_ms: milliseconds(elapsed) })
+    pub(crate) fn stopped(&self, elapsed: Duration) {
+        self.event(&Event::Stopped { elapsed_ms: milliseconds(elapsed) });
     }
 
     /// The result of the function that was called, which is all that goes to stdout.
@@ -242,8 +186,10 @@ impl Report {
         format!("{}://{address}", self.scheme)
     }
 
-    fn event(&self, event: &Event<'_>) -> Result<(), CommandError> {
-        if self.ui.is_json() && !self.quiet { self.ui.event(event) } else { Ok(()) }
+    fn event(&self, event: &Event<'_>) {
+        if let Some(events) = &self.events {
+            events.push(event);
+        }
     }
 }
 

@@ -56,35 +56,39 @@ pub(crate) fn run(args: &Run, global: &GlobalArgs, ui: &Ui, telemetry: Option<&T
         ui.begin_stream();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failure)?;
-    let result = runtime.block_on(run_until_the_end(args, global, ui, telemetry, begun));
+    let interrupts = Interrupts::default();
+    let scheme = if args.listening.tls_cert_path.is_some() { "https" } else { "http" };
+    let report = if args.invoke.is_some() { Report::invoking(ui) } else { Report::serving(ui, scheme, &interrupts)? };
+    let result = runtime.block_on(run_until_the_end(args, global, &report, &interrupts, telemetry, begun));
+    let told = report.finish();
     // A thread that still waits for something must not keep the program from ending.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    result
+    // Where nobody could be told any more, that has ended the rest.
+    told.and(result)
 }
 
 async fn run_until_the_end(
     args: &Run,
     global: &GlobalArgs,
-    ui: &Ui,
+    report: &Report,
+    interrupts: &Interrupts,
     telemetry: Option<&Telemetry>,
     begun: Instant,
 ) -> Result<(), CommandError> {
-    let scheme = if args.listening.tls_cert_path.is_some() { "https" } else { "http" };
-    let report = if args.invoke.is_some() { Report::invoking(ui) } else { Report::serving(ui, scheme) };
     let settings = ComponentSettings::read(&args.component, |name| env::var_os(name)).map_err(command_error::option)?;
     let servers = Servers::read(&args.host, |name| env::var_os(name)).map_err(command_error::option)?;
     let backends = servers.default_backends(&args.host).map_err(command_error::option)?;
     let drain_timeout =
         options::duration("--drain-timeout", &args.host.drain_timeout).map_err(command_error::option)?;
     let lazy_limits = lazy_limits(&args.host).map_err(command_error::option)?;
-    let sources = read_sources(args, &backends, global, &report)?;
-    let interrupts = Interrupts::listen()?;
-    let sources = pull(sources, args, global, &interrupts, &report).await?;
-    let workloads = build(sources, args, &settings, &backends, &interrupts, &report).await?;
+    let sources = read_sources(args, &backends, global, report)?;
+    interrupts.listen()?;
+    let sources = pull(sources, args, global, interrupts, report).await?;
+    let workloads = build(sources, args, &settings, &backends, interrupts, report).await?;
     for workload in workloads.iter().filter(|_| args.invoke.is_none()) {
         let Some(reason) = routing::unreachable(workload) else { continue };
         let entry = "its `hostInterfaces` have no entry of wasi:http with `incoming-handler`";
-        report.warn(&format!("{} {reason}: {entry}", workload.id()))?;
+        report.warn(&format!("{} {reason}: {entry}", workload.id()));
     }
     let mut host_path_roots: Vec<_> = settings.volumes.iter().filter_map(host_path).collect();
     host_path_roots.extend(args.documents.allow_host_path.iter().cloned());
@@ -108,7 +112,7 @@ async fn run_until_the_end(
         admin_addr: args.listening.admin_addr,
         max_instances: args.host.max_instances,
         telemetry,
-        code_cache: code_cache(&args.host, &report)?,
+        code_cache: code_cache(&args.host, report)?,
         lazy_limits,
     };
     if let Some(call) = &args.invoke {
@@ -116,13 +120,13 @@ async fn run_until_the_end(
             <[_; 1]>::try_from(workloads).map_err(|several: Vec<_>| command_error::invoke_needs_one(several.len()))?;
         let timeout = settings.http.get("request-timeout").map(|text| options::duration("--request-timeout", text));
         let timeout = timeout.transpose().map_err(command_error::option)?;
-        return serve::invoke(&plan, workload.request, call, timeout, &report, &interrupts).await;
+        return serve::invoke(&plan, workload.request, call, timeout, report, interrupts).await;
     }
     let routed = routing::assign_hosts(workloads);
     for (host, one, other) in routing::shared_hosts(&routed) {
-        report.warn(&format!("{one} and {other} both answer for `{host}`: its requests go to them in turn"))?;
+        report.warn(&format!("{one} and {other} both answer for `{host}`: its requests go to them in turn"));
     }
-    serve::serve(&plan, routed, &report, &interrupts, begun).await
+    serve::serve(&plan, routed, report, interrupts, begun).await
 }
 
 /// When workloads are unloaded that their requests have loaded.
@@ -150,7 +154,7 @@ fn code_cache(options: &HostOptions, report: &Report) -> Result<Option<CodeCache
     match CodeCache::open(&directory) {
         Ok(cache) => Ok(Some(cache)),
         Err(err) => {
-            report.warn(&format!("compiled code is not kept: {err}"))?;
+            report.warn(&format!("compiled code is not kept: {err}"));
             Ok(None)
         }
     }
@@ -261,7 +265,7 @@ fn resolve_documents(
 ) -> Result<Vec<Startable>, CommandError> {
     let (workloads, warnings) = documents.resolve(settings).map_err(command_error::document)?;
     for warning in &warnings {
-        report.warn(&warning.to_string())?;
+        report.warn(&warning.to_string());
     }
     if workloads.is_empty() {
         return Err(command_error::document(documents::DocumentError::NoWorkload { files }));

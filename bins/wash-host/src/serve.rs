@@ -151,7 +151,7 @@ impl<'a> Serving<'a> {
             }
             None => None,
         };
-        report.started(&plan.host_name, address, admin.as_ref().map(Admin::address))?;
+        report.started(&plan.host_name, address, admin.as_ref().map(Admin::address));
         Ok(Self { host, address, report, events, admin, running: 0, registered: 0 })
     }
 
@@ -169,9 +169,9 @@ impl<'a> Serving<'a> {
         if self.registered > 0 {
             self.report.registered(self.registered);
         }
-        self.report.ready(self.address, self.running, begun.elapsed())?;
+        self.report.ready(self.address, self.running, begun.elapsed());
         tokio::select! {
-            told = tell(&mut self.events, self.report) => told,
+            () = tell(&mut self.events, self.report) => Ok(()),
             () = interrupts.wait() => Ok(()),
         }
     }
@@ -190,23 +190,23 @@ impl<'a> Serving<'a> {
             let Started { workload_id, hosts, elapsed, registration } = started.map_err(CommandError::failure)??;
             self.running += 1;
             match registration {
-                Registration::Started => self.report.workload_started(&workload_id, &hosts, elapsed)?,
+                Registration::Started => self.report.workload_started(&workload_id, &hosts, elapsed),
                 Registration::Registered => {
                     self.registered += 1;
-                    self.report.workload_registered(&workload_id, &hosts)?;
+                    self.report.workload_registered(&workload_id, &hosts);
                 }
             }
-            self.tell_what_happened()?;
+            self.tell_what_happened();
         }
     }
 
     /// Tells of events that are there. Where nobody listened for long, some would be missed.
-    fn tell_what_happened(&mut self) -> Result<(), CommandError> {
+    fn tell_what_happened(&mut self) {
         loop {
             match self.events.try_recv() {
-                Ok(event) => tell_event(&event, self.report)?,
-                Err(TryRecvError::Lagged(missed)) => self.report.warn(&format!("{missed} events were missed"))?,
-                Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(()),
+                Ok(event) => tell_event(&event, self.report),
+                Err(TryRecvError::Lagged(missed)) => self.report.warn(&format!("{missed} events were missed")),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }
         }
     }
@@ -220,22 +220,23 @@ impl<'a> Serving<'a> {
     async fn stop(&mut self, interrupts: &Interrupts) -> Result<(), CommandError> {
         let begun = Instant::now();
         self.set_phase(Phase::Stopping);
-        self.report.stopping()?;
+        self.report.stopping();
         let stopped = {
             let stop = std::pin::pin!(self.host.stop());
             tokio::select! {
                 stopped = stop => stopped,
-                told = tell(&mut self.events, self.report) => return told,
+                () = tell(&mut self.events, self.report) => Ok(()),
                 // Whoever asks twice does not want to wait.
                 () = interrupts.wait() => {
-                    self.report.warn("ending without waiting for the requests in flight")?;
+                    self.report.warn("ending without waiting for the requests in flight");
                     Ok(())
                 }
             }
         };
         stopped.map_err(command_error::host)?;
-        self.tell_what_happened()?;
-        self.report.stopped(begun.elapsed())
+        self.tell_what_happened();
+        self.report.stopped(begun.elapsed());
+        Ok(())
     }
 }
 
@@ -259,21 +260,21 @@ async fn start_workload(host: Arc<Host>, routed: Routed) -> Result<Started, Comm
     Ok(Started { workload_id, hosts, elapsed: begun.elapsed(), registration })
 }
 
-/// Tells what happens to workloads; never returns without an error.
-async fn tell(events: &mut Receiver<HostEvent>, report: &Report) -> Result<(), CommandError> {
+/// Tells what happens to workloads; never returns.
+async fn tell(events: &mut Receiver<HostEvent>, report: &Report) {
     loop {
         match events.recv().await {
-            Ok(event) => tell_event(&event, report)?,
-            Err(RecvError::Lagged(missed)) => report.warn(&format!("{missed} events were missed"))?,
+            Ok(event) => tell_event(&event, report),
+            Err(RecvError::Lagged(missed)) => report.warn(&format!("{missed} events were missed")),
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
-fn tell_event(event: &HostEvent, report: &Report) -> Result<(), CommandError> {
+fn tell_event(event: &HostEvent, report: &Report) {
     match event {
         HostEvent::ServiceRestarting { workload_id, restarts, after, reason } => {
-            report.service_restarting(workload_id, *restarts, *after, reason)
+            report.service_restarting(workload_id, *restarts, *after, reason);
         }
         HostEvent::ServiceCompleted { workload_id } => report.service_completed(workload_id),
         HostEvent::ServiceFailed { workload_id, reason } => report.service_failed(workload_id, reason),
@@ -282,6 +283,6 @@ fn tell_event(event: &HostEvent, report: &Report) -> Result<(), CommandError> {
         HostEvent::WorkloadUnloaded { workload_id } => report.workload_unloaded(workload_id),
         HostEvent::WorkloadLoadFailed { workload_id, reason } => report.workload_load_failed(workload_id, reason),
         // A start is told by whoever asked for it, with what it led to.
-        _ => Ok(()),
+        _ => {}
     }
 }

@@ -6,8 +6,10 @@ use std::path::{Component as PathPart, Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use wash_runtime::host::http;
 use wash_runtime::oci::client::PullPolicy;
 use wash_runtime::oci::{Image, ImageError, Images};
+use wash_runtime::plugin::wasmcloud_messaging;
 use wash_runtime::types::{
     Component, EmptyDirVolume, HostPathVolume, LocalResources, Service, Volume, VolumeMount, VolumeType, Workload,
     WorkloadStartRequest,
@@ -201,7 +203,8 @@ impl Resolver<'_> {
             self.warnings.push(Warning { origin, text });
         }
         if let Some(known) = known_settings(package) {
-            for key in config.keys().filter(|key| !known.contains(&key.as_str())) {
+            let is_told = |key: &str| package == ("wasi", "http") && key == "address";
+            for key in config.keys().filter(|key| !known.contains(&key.as_str()) && !is_told(key)) {
                 let Placed { field, origin, .. } = placed(key);
                 let nearest =
                     tree::nearest(key, known.iter().copied()).map(|known| format!(", did you mean `{known}`?"));
@@ -309,16 +312,8 @@ impl Resolver<'_> {
 /// The settings of an interface's entry that this host follows, where the plugin does not refuse others itself.
 fn known_settings(package: (&str, &str)) -> Option<&'static [&'static str]> {
     match package {
-        ("wasi", "http") => Some(&["address", "host", "host-aliases", "instance-reuse", "request-timeout"]),
-        ("wasmcloud", "messaging") => Some(&[
-            "admission_wait",
-            "backend",
-            "consumer_group",
-            "handler_timeout",
-            "max_in_flight",
-            "subscriptions",
-            "url",
-        ]),
+        ("wasi", "http") => Some(http::SETTINGS),
+        ("wasmcloud", "messaging") => Some(wasmcloud_messaging::SETTINGS),
         _ => None,
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct ComponentSpec {
 #[derive(Debug)]
 pub(crate) struct ServiceSpec {
     pub(crate) image: ImageSpec,
+    /// 0 where the document does not say it, as with the operator: whoever wants restarts asks for them.
     pub(crate) max_restarts: u64,
     pub(crate) resources: ResourcesSpec,
 }

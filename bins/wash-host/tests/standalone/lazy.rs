@@ -9,7 +9,7 @@ use crate::guests;
 use crate::server::{Answer, PATIENCE, Server, request};
 
 /// Workloads on `<name>.example`, all with the same component.
-fn documents(names: impl IntoIterator<Item = String>, image: &str) -> String {
+pub(crate) fn documents(names: impl IntoIterator<Item = String>, image: &str) -> String {
     let mut text = String::new();
     for name in names {
         write!(

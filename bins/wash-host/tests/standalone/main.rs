@@ -19,3 +19,4 @@ mod stopping;
 mod storage;
 mod telemetry;
 mod tls;
+mod unread;

@@ -4,8 +4,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -67,7 +67,28 @@ impl Server {
     /// Starts with a command line of one's own.
     pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (stdout, stderr) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        let stdout = lines(child.stdout.take().unwrap());
+        Self::of(child, stdout)
+    }
+
+    /// Starts on a free port, with a pipe for stdout that is read up to the first event of this type, but no further.
+    pub(crate) fn start_unread(sandbox: &Sandbox, arguments: &[&str], last: &str) -> (Self, BufReader<ChildStdout>) {
+        let mut command = sandbox.command("wash-host");
+        command.args(["run", "-o", "json", "--http-addr", "127.0.0.1:0"]).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self::of(child, mpsc::channel().1);
+        loop {
+            let mut line = String::new();
+            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "`{last}` should be told");
+            if server.parse(&line)["type"] == last {
+                return (server, stdout);
+            }
+        }
+    }
+
+    fn of(mut child: Child, stdout: Receiver<String>) -> Self {
+        let stderr = lines(child.stderr.take().unwrap());
         Self { child, stdout, stderr, said: Vec::new(), ended: false, address: None, admin: None }
     }
 
@@ -141,9 +162,16 @@ impl Server {
         while let Ok(line) = self.stdout.recv_timeout(PATIENCE) {
             events.push(self.parse(&line));
         }
+        // Its end closes stderr.
+        loop {
+            match self.stderr.recv_timeout(PATIENCE) {
+                Ok(line) => self.said.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it should end"),
+            }
+        }
         let code = self.child.wait().unwrap().code();
         self.ended = true;
-        self.said.extend(self.stderr.iter());
         End { code, events, stderr: std::mem::take(&mut self.said).join("\n") }
     }
 

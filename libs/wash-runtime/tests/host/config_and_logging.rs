@@ -15,7 +15,7 @@ use wash_runtime::plugin::wasmcloud_messaging::InMemoryMessaging;
 use wash_runtime::types::{LocalResources, WorkloadStartRequest};
 
 use crate::messaging::{entry, messenger, other_entries, post};
-use crate::support::{Answer, TestHost, environment, request};
+use crate::support::{Answer, TestHost, environment, get, part_component, request, workload_of};
 
 async fn host(config: DynamicConfig) -> TestHost {
     let builder = HostBuilder::new()
@@ -100,7 +100,7 @@ async fn older_versions_of_the_interfaces_are_linked() {
     host.host.workload_start(older).await.unwrap();
 }
 
-/// What guests have logged, by the name of their workload.
+/// What guests have logged, and the host about them, by the name of their workload.
 static LOGGED: LazyLock<Mutex<HashMap<String, Vec<Fields>>>> = LazyLock::new(Mutex::default);
 
 type Fields = HashMap<String, String>;
@@ -110,7 +110,7 @@ struct Collector;
 
 impl<S: Subscriber> Layer<S> for Collector {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() != wash_runtime::plugin::wasi_logging::TARGET {
+        if event.metadata().fields().field("workload").is_none() {
             return;
         }
         let mut fields = Record(Fields::from([("level".to_string(), event.metadata().level().to_string())]));
@@ -196,4 +196,25 @@ async fn a_flood_of_one_component_leaves_the_others_their_share() {
     host.host.workload_start(workload("quiet")).await.unwrap();
     assert_eq!(post(&host, "/log/info", "heard").await, Answer::ok(""));
     assert_eq!(logged("quiet").len(), 1);
+}
+
+#[tokio::test]
+async fn a_response_that_is_cut_off_is_logged_once_with_what_it_lacks() {
+    collect();
+    let host = TestHost::start().await;
+    for (name, path, missing) in [("early", "/early", 991), ("forgotten", "/promised?10", 5)] {
+        let mut request = workload_of(name, vec![part_component("greedy", LocalResources::default())]);
+        request.workload.name = name.to_string();
+        host.deploy(request).await;
+        if let Ok(response) = host.connect().await.send(get(path)).await {
+            assert!(Answer::of(response).await.is_err(), "{path}");
+        }
+        let message = format!(
+            "a response was cut off, {missing} bytes before its content-length: the component did not finish its body"
+        );
+        let fields = [("level", "ERROR"), ("workload_id", name), ("message", message.as_str())];
+        let fields: Fields = fields.map(|(name, value)| (name.to_string(), value.to_string())).into();
+        assert_eq!(logged(name), [fields]);
+        host.end(name).await;
+    }
 }

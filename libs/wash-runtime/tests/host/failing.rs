@@ -2,7 +2,9 @@
 
 use http_body_util::BodyExt;
 
-use crate::support::{Answer, TestHost, get, within_patience};
+use wash_runtime::types::LocalResources;
+
+use crate::support::{Answer, TestHost, get, part_component, within_patience, workload_of};
 
 #[tokio::test]
 async fn a_failure_is_answered_and_the_connection_lives_on() {
@@ -30,6 +32,23 @@ async fn a_body_that_a_trap_cut_short_does_not_look_whole() {
         assert!(body.is_err(), "{body:?}");
     }
     assert_eq!(host.get("/print").await, Answer::ok("printed"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_as_long_as_its_head_says_is_not_mistaken_for_the_next_response() {
+    let host = TestHost::start().await;
+    host.deploy(workload_of("greedy", vec![part_component("greedy", LocalResources::default())])).await;
+    let mut connection = host.connect().await;
+    assert_eq!(connection.get("/promised?5").await, Answer::ok("begun"));
+    // Of one that is too long, the client gets what it was promised.
+    assert_eq!(connection.get("/promised?3").await, Answer::ok("beg"));
+    assert_eq!(connection.get("/").await, Answer::ok("greedy"));
+    // One that is too short ends its connection.
+    if let Ok(response) = connection.send(get("/promised?10")).await {
+        let body = within_patience(response.into_body().collect()).await;
+        assert!(body.is_err(), "it looks whole: {body:?}");
+    }
+    assert_eq!(host.get("/").await, Answer::ok("greedy"));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Router;
 use super::connection::{self, Serving};
@@ -17,6 +18,10 @@ use super::worker::Workers;
 
 /// How long to wait when the system can open no more sockets: trying at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long no attempt must have failed before the trouble counts as over: near the limit, attempts fail and succeed in
+/// turn, and each of them is not worth a line in the log.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// What the listener's thread works with.
 pub(super) struct Acceptor<R> {
@@ -55,14 +60,14 @@ impl<R: Router> Acceptor<R> {
     }
 
     async fn accept(self) {
-        let listener = match TcpListener::from_std(self.listener) {
-            Ok(listener) => listener,
+        let mut connections = match TcpListener::from_std(self.listener) {
+            Ok(listener) => Connections { listener, shortage: None },
             Err(err) => return tracing::error!("cannot accept connections: {err}"),
         };
         loop {
             // Nobody closes this semaphore.
             let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await else { return };
-            let stream = next_connection(&listener).await;
+            let stream = connections.next().await;
             let Some(worker) = self.workers.choose() else { return };
             let place = worker.place(self.serving.epoch);
             let serving = Arc::clone(&self.serving);
@@ -76,17 +81,64 @@ impl<R: Router> Acceptor<R> {
     }
 }
 
-/// Waits for a connection, and goes on waiting when one fails.
-async fn next_connection(listener: &TcpListener) -> std::net::TcpStream {
-    loop {
-        match accept_one(listener).await {
-            Ok(stream) => return stream,
-            // The client went away before it was accepted: there may be others.
-            Err(err) if is_clients_doing(&err) => {}
-            Err(err) => {
-                tracing::warn!("cannot accept connections at the moment: {err}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+/// Where connections come from.
+struct Connections {
+    listener: TcpListener,
+    shortage: Option<Shortage>,
+}
+
+/// A time in which the system opens no more sockets. The log has its beginning and its end.
+struct Shortage {
+    begun: Instant,
+    last_failure: Instant,
+    failures: u64,
+}
+
+impl Connections {
+    /// Waits for a connection, and goes on waiting when one fails.
+    async fn next(&mut self) -> std::net::TcpStream {
+        loop {
+            let accepted = match self.shortage.as_ref().map(|shortage| shortage.last_failure + QUIET) {
+                None => accept_one(&self.listener).await,
+                Some(is_over) => {
+                    let accepted = tokio::select! {
+                        biased;
+                        () = sleep_until(is_over) => None,
+                        accepted = accept_one(&self.listener) => Some(accepted),
+                    };
+                    let Some(accepted) = accepted else {
+                        self.end_shortage();
+                        continue;
+                    };
+                    accepted
+                }
+            };
+            match accepted {
+                Ok(stream) => return stream,
+                // The client went away before it was accepted: there may be others.
+                Err(err) if is_clients_doing(&err) => {}
+                Err(err) => {
+                    self.count_failure(&err);
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
+        }
+    }
+
+    fn count_failure(&mut self, err: &io::Error) {
+        let now = Instant::now();
+        let shortage = self.shortage.get_or_insert_with(|| {
+            tracing::warn!("cannot accept connections at the moment: {err}");
+            Shortage { begun: now, last_failure: now, failures: 0 }
+        });
+        shortage.last_failure = now;
+        shortage.failures += 1;
+    }
+
+    fn end_shortage(&mut self) {
+        if let Some(Shortage { begun, last_failure, failures }) = self.shortage.take() {
+            let seconds = (last_failure - begun).as_secs_f32();
+            tracing::warn!("connections are accepted again; attempts that failed in {seconds:.1}s: {failures}");
         }
     }
 }

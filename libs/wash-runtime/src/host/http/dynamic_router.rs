@@ -13,6 +13,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use http::request::Parts;
 
 use super::host_name::{HostName, HostPattern, InvalidHost, parents};
+use super::settings::{HOST, HOST_ALIASES};
 use super::{RouteError, Routed, Router};
 use crate::engine::workload::http_entry;
 use crate::types::Workload;
@@ -148,10 +149,10 @@ impl fmt::Debug for DynamicRouter {
 /// What a workload asks for, each host once.
 fn patterns(config: Option<&HashMap<String, String>>) -> Result<Vec<HostPattern>, InvalidHost> {
     let Some(config) = config else { return Ok(Vec::new()) };
-    let aliases = config.get("host-aliases").map_or("", String::as_str);
+    let aliases = config.get(HOST_ALIASES).map_or("", String::as_str);
     let aliases = aliases.split(',').map(str::trim).filter(|alias| !alias.is_empty());
     let mut patterns = Vec::new();
-    for entry in config.get("host").map(String::as_str).into_iter().chain(aliases) {
+    for entry in config.get(HOST).map(String::as_str).into_iter().chain(aliases) {
         let pattern = HostPattern::parse(entry)?;
         if !patterns.contains(&pattern) {
             patterns.push(pattern);

@@ -137,7 +137,7 @@ async fn run(
     };
     let mut guest = Guest::new(workload.linked().engine().clone(), schedule, task.run());
     let response = head(&mut guest, receiver).await?;
-    Ok(GuestBody::attach(response, &method, guest, failed))
+    Ok(GuestBody::attach(response, &method, guest, failed, workload.identity()))
 }
 
 /// Waits until the component may be invoked once more.

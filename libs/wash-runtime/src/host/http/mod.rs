@@ -31,6 +31,7 @@ mod response;
 mod response_body;
 mod router;
 mod server;
+pub(crate) mod settings;
 mod stream;
 mod streams;
 mod tls;
@@ -42,6 +43,7 @@ pub use observer::{ObservedRequest, RequestObserver};
 pub use own_pages::{OwnBody, OwnPages};
 pub use router::{DevRouter, RouteError, Routed, Router};
 pub use server::{BindError, HttpServer, ServeError};
+pub use settings::SETTINGS;
 pub use tls::{TlsConfig, TlsError};
 
 /// What receives requests for a host's workloads.

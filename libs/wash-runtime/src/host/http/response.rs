@@ -19,6 +19,7 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::guest::Guest;
 use super::own_pages::OwnBody;
+use crate::engine::linked::Identity;
 
 /// A body that is complete with its head and not larger is sent in one piece.
 const LARGEST_WHOLE_BODY: usize = 64 * 1024;
@@ -46,6 +47,7 @@ pub(super) struct GuestBody {
     guest: Guest,
     failed: Arc<AtomicBool>,
     delivery: Delivery,
+    workload: Arc<Identity>,
 }
 
 /// How much of a body the client still has to get.
@@ -66,20 +68,38 @@ impl GuestBody {
         method: &Method,
         guest: Guest,
         failed: Arc<AtomicBool>,
+        workload: &Arc<Identity>,
     ) -> Response<ResponseBody> {
         let delivery = Delivery::of(&response, method);
         let (parts, mut body) = response.into_parts();
+        let mut first = VecDeque::new();
         if guest.has_ended() && !failed.load(Ordering::Acquire) && !matches!(delivery, Delivery::Nothing) {
-            match whole(&mut body) {
+            match whole(&mut body, &delivery) {
                 Collected::Whole(bytes) => return Response::from_parts(parts, ResponseBody::Text(Full::new(bytes))),
-                Collected::Part(first) => {
-                    let body = Self { first, body, guest, failed, delivery };
-                    return Response::from_parts(parts, ResponseBody::Guest(body));
-                }
+                Collected::Part(frames) => first = frames,
             }
         }
-        let body = Self { first: VecDeque::new(), body, guest, failed, delivery };
+        let workload = Arc::clone(workload);
+        let body = Self { first, body, guest, failed, delivery, workload };
         Response::from_parts(parts, ResponseBody::Guest(body))
+    }
+
+    /// Logs that the client does not get all of the body. Where the guest failed, that is in the log already.
+    fn log_cut(&self, err: Option<&Error>) {
+        if self.failed.load(Ordering::Acquire) || matches!(self.delivery, Delivery::Nothing) {
+            return;
+        }
+        let missing = match self.delivery {
+            Delivery::Bytes(bytes) if bytes > 0 => format!(", {bytes} bytes before its content-length"),
+            _ => String::new(),
+        };
+        let why: &dyn std::fmt::Display = match err {
+            // A body that is dropped ends so.
+            None | Some(Error::HttpProtocolError) => &"the component did not finish its body",
+            Some(err) => err,
+        };
+        let Identity { id, name, .. } = &*self.workload;
+        tracing::error!(workload_id = id.as_str(), workload = name.as_str(), "a response was cut off{missing}: {why}");
     }
 }
 
@@ -90,7 +110,7 @@ enum Collected {
 }
 
 /// Takes what is there of the body of a guest that has ended, without waiting.
-fn whole(body: &mut HyperOutgoingBody) -> Collected {
+fn whole(body: &mut HyperOutgoingBody, delivery: &Delivery) -> Collected {
     let mut cx = Context::from_waker(Waker::noop());
     let mut frames = VecDeque::new();
     let mut last = None;
@@ -101,7 +121,10 @@ fn whole(body: &mut HyperOutgoingBody) -> Collected {
                 size += frame.data_ref().map_or(0, Bytes::len);
                 frames.push_back(frame);
             }
-            Poll::Ready(None) => return Collected::Whole(joined(frames, size)),
+            Poll::Ready(None) if delivery.is_kept_by(size) => return Collected::Whole(joined(frames, size)),
+            // Sent whole, it would end elsewhere than its head says, and what follows on the connection would be read as
+            // something else. The body says its end once more.
+            Poll::Ready(None) => break,
             Poll::Ready(Some(trailers_or_error)) => {
                 last = Some(trailers_or_error);
                 break;
@@ -139,6 +162,14 @@ impl Delivery {
         }
     }
 
+    /// Whether so many bytes are all that the head has promised, and no more.
+    fn is_kept_by(&self, bytes: usize) -> bool {
+        match self {
+            Self::Bytes(promised) => *promised == bytes as u64,
+            Self::Open | Self::Nothing => true,
+        }
+    }
+
     fn is_complete(&self) -> bool {
         matches!(self, Self::Nothing | Self::Bytes(0))
     }
@@ -164,9 +195,10 @@ impl Body for GuestBody {
         this.guest.schedule().extend();
         match &frame {
             Some(Ok(frame)) => this.delivery.sent(frame.data_ref().map_or(0, Bytes::len)),
-            Some(Err(_)) => {}
+            Some(Err(err)) => this.log_cut(Some(err)),
             // Ends the connection instead of the body, so that the client can tell.
-            None if this.failed.load(Ordering::Acquire) => {
+            None if this.failed.load(Ordering::Acquire) || matches!(this.delivery, Delivery::Bytes(1..)) => {
+                this.log_cut(None);
                 return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
             }
             None => this.delivery = Delivery::Nothing,

@@ -53,7 +53,7 @@ mod bindings {
 }
 
 pub use broker::{MessagingStatistics, PublishError, RequestError};
-pub use settings::MessagingConfigError;
+pub use settings::{MessagingConfigError, SETTINGS};
 pub use subject::InvalidSubject;
 
 /// Messages among the workloads of one host, or of all that share a NATS server.

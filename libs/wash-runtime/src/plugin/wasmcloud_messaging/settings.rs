@@ -11,6 +11,10 @@ use super::subject::{InvalidSubject, Pattern};
 #[cfg(feature = "nats")]
 use crate::plugin::servers::ServerUrl;
 
+/// The keys of an entry that this plugin follows. Others have no effect.
+pub const SETTINGS: &[&str] =
+    &["admission_wait", "backend", "consumer_group", "handler_timeout", "max_in_flight", "subscriptions", "url"];
+
 /// Messages that one component handles at once, where its entry does not say.
 const DEFAULT_MAX_IN_FLIGHT: usize = 64;
 const LARGEST_MAX_IN_FLIGHT: usize = 10_000;
@@ -109,10 +113,12 @@ pub(super) enum ConsumerGroup {
 }
 
 impl SubscriptionSettings {
-    /// The keys `backend`, `url`, `subscriptions` (separated by commas), `consumer_group`, `max_in_flight`,
-    /// `admission_wait` and `handler_timeout` (`30s`, or a number of seconds). Others are not this plugin's.
+    /// The keys in [`SETTINGS`]. `subscriptions` are separated by commas; a duration is `30s`, or a number of seconds.
     pub(super) fn parse(config: &HashMap<String, String>) -> Result<Self, MessagingConfigError> {
-        let value = |key: &str| config.get(key).map(|value| value.trim());
+        let value = |key: &str| {
+            debug_assert!(SETTINGS.contains(&key), "{key}");
+            config.get(key).map(|value| value.trim())
+        };
         let backend = match value("backend") {
             None | Some(IN_MEMORY) => MessagingBackend::InMemory,
             #[cfg(feature = "nats")]

@@ -112,6 +112,17 @@ impl wasip2::exports::http::incoming_handler::Guest for Greedy {
                 // Neither the stream nor the body is ended.
                 std::mem::forget((stream, body));
             }
+            "/promised" => {
+                // So many bytes are promised, five are written, and nothing is ended.
+                let headers = Fields::new();
+                headers.set("content-length", &[query.as_bytes().to_vec()]).unwrap();
+                let response = OutgoingResponse::new(headers);
+                let body = response.body().unwrap();
+                ResponseOutparam::set(response_out, Ok(response));
+                let stream = body.write().unwrap();
+                _ = stream.blocking_write_and_flush(b"begun");
+                std::mem::forget((stream, body));
+            }
             "/aborted" => {
                 let response = OutgoingResponse::new(Fields::new());
                 let body = response.body().unwrap();
