@@ -2,8 +2,8 @@
 
 use std::io;
 
+use wash_runtime::host::StartError;
 use wash_runtime::host::http::{BindError, TlsError};
-use wash_runtime::host::{ImportProblem, StartError};
 use wash_runtime::oci::ImageError;
 use wash_runtime::plugin::nats::NatsError;
 use wash_runtime::plugin::redis::RedisError;
@@ -15,9 +15,11 @@ use washlib_registry::PullError;
 use washlib_registry::wit::FetchError;
 
 use crate::artifacts::ArtifactError;
+use crate::missing_imports::{ImportsError, unknown_interfaces};
 use crate::port_holder;
 use crate::ports::PortError;
-use crate::settings::{HostSettings, SettingsError};
+use crate::report::ComponentWorld;
+use crate::settings::{HostSettings, Plan, SettingsError};
 
 pub(crate) fn discover(err: DiscoverError) -> CommandError {
     match err {
@@ -133,8 +135,8 @@ fn unreachable_server(err: &anyhow::Error) -> Option<&str> {
     None
 }
 
-/// Why a version could not be put into service.
-pub(crate) fn start(err: anyhow::Error) -> CommandError {
+/// Why a version could not be put into service. `worlds` are those of the plan's components.
+pub(crate) fn start(err: anyhow::Error, plan: &Plan, worlds: &[ComponentWorld]) -> CommandError {
     if unreachable_server(&err).is_some() {
         return CommandError::failure(err.into_boxed_dyn_error())
             .hint("start the server there, or correct the `url` of the entry in dev.host_interfaces that names it");
@@ -143,12 +145,14 @@ pub(crate) fn start(err: anyhow::Error) -> CommandError {
         return CommandError::failure(err.into_boxed_dyn_error())
             .hint("start the server with JetStream, as in `nats-server --jetstream`, or keep data elsewhere");
     }
+    if let Some(StartError::Imports { problems }) = err.downcast_ref() {
+        let err = ImportsError::new(problems);
+        let hints = err.hints(plan, worlds);
+        return hints.into_iter().fold(CommandError::failure(err), CommandError::hint);
+    }
     let hints = match err.downcast_ref::<StartError>() {
-        Some(StartError::NoHandler { exports }) => no_handler(exports),
-        Some(StartError::Imports { problems }) => problems.iter().filter_map(import).collect(),
-        Some(StartError::UnknownInterfaces { .. }) => {
-            vec!["remove the entry from dev.host_interfaces, or run the project on a host that provides it".to_owned()]
-        }
+        Some(StartError::NoHandler { exports }) => no_handler(exports, plan.syntax.file()),
+        Some(StartError::UnknownInterfaces { interfaces }) => unknown_interfaces(interfaces, plan, worlds),
         Some(StartError::ServiceExports { .. }) => {
             vec!["a service is a program: it exports `wasi:cli/run`, as `fn main` of a Rust binary does".to_owned()]
         }
@@ -157,30 +161,11 @@ pub(crate) fn start(err: anyhow::Error) -> CommandError {
     hints.into_iter().fold(CommandError::failure(err.into_boxed_dyn_error()), CommandError::hint)
 }
 
-fn no_handler(exports: &[String]) -> Vec<String> {
+fn no_handler(exports: &[String], file: &str) -> Vec<String> {
     let mut hints =
         vec!["`wash dev` serves HTTP: the component's world must export `wasi:http/incoming-handler@0.2.x`".to_owned()];
     if exports.iter().any(|export| export.starts_with("wasi:cli/run")) {
-        hints.insert(0, "`dev.service: true` in .wash/config.yaml runs this component as a service".to_owned());
+        hints.insert(0, format!("`dev.service: true` in {file} runs this component as a service"));
     }
     hints
-}
-
-/// What to add, where something can be.
-fn import(problem: &ImportProblem) -> Option<String> {
-    match problem {
-        ImportProblem::Missing { interface, entry: Some(entry), .. } if entry.ends_with('}') => Some(format!(
-            "{interface} has to be asked for, because .wash/config.yaml lists other interfaces of its package: add to \
-             dev.host_interfaces: {entry}"
-        )),
-        ImportProblem::Missing { interface, .. } if interface.starts_with("wasi:") => Some(format!(
-            "this host has no {interface}: remove the import from wit/world.wit, or run the component on a host that \
-             provides it"
-        )),
-        ImportProblem::Missing { interface, .. } => Some(format!(
-            "add a component that exports {interface} to dev.components, or remove the import from wit/world.wit"
-        )),
-        ImportProblem::Ambiguous { .. } => Some("keep one of them in dev.components".to_owned()),
-        _ => None,
-    }
 }

@@ -13,6 +13,8 @@ mod filesystem;
 mod images;
 mod interrupts;
 mod keys;
+mod links;
+mod missing_imports;
 mod neighbour;
 mod own_writes;
 mod page;
@@ -24,6 +26,7 @@ mod served;
 mod settings;
 mod snapshot;
 mod sources;
+mod syntax;
 mod watch;
 
 use std::process::ExitCode;

@@ -56,12 +56,20 @@ impl BoundPort {
 }
 
 impl Ports {
-    /// Hands connections on from now on; `current` is the workload that is in service.
-    pub(crate) fn serve(ports: Vec<BoundPort>, host: &Arc<Host>, current: &watch::Receiver<Option<String>>) -> Self {
+    /// Hands connections on from now on, `limit` of them at once over all ports; `current` is the workload that is in
+    /// service.
+    pub(crate) fn serve(
+        ports: Vec<BoundPort>,
+        limit: Option<usize>,
+        host: &Arc<Host>,
+        current: &watch::Receiver<Option<String>>,
+    ) -> Self {
         let mut all = Self::default();
+        let places = Arc::new(Semaphore::new(limit.unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)));
         for BoundPort { port, listener, address } in ports {
             all.addresses.push((port.name, address));
-            all.tasks.spawn(accept(listener, port.port, Arc::clone(host), current.clone()));
+            let way = Way { port: port.port, host: Arc::clone(host), current: current.clone() };
+            all.tasks.spawn(accept(listener, Arc::clone(&places), way));
         }
         all
     }
@@ -72,7 +80,15 @@ impl Ports {
     }
 }
 
-async fn accept(listener: TcpListener, port: u16, host: Arc<Host>, current: watch::Receiver<Option<String>>) {
+/// Where the connections to one port go.
+struct Way {
+    port: u16,
+    host: Arc<Host>,
+    current: watch::Receiver<Option<String>>,
+}
+
+async fn accept(listener: TcpListener, places: Arc<Semaphore>, way: Way) {
+    let Way { port, host, current } = way;
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     // They end with this task.
     let mut connections = JoinSet::new();
@@ -86,11 +102,13 @@ async fn accept(listener: TcpListener, port: u16, host: Arc<Host>, current: watc
                 continue;
             }
         };
+        // Only now: a port to which nobody connects keeps no place from another.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         while connections.try_join_next().is_some() {}
         let (host, workload) = (Arc::clone(&host), current.borrow().clone());
         connections.spawn(async move {
             hand_on(client, port, &host, workload.as_deref()).await;
-            drop(slot);
+            drop((slot, place));
         });
     }
 }

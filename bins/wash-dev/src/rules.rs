@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{DirEntry, WalkBuilder};
 
+use crate::links::{self, Links};
 use crate::settings::Watching;
 
 /// Folders that hold what tools write, wherever they are, and whether or not `.gitignore` names them.
@@ -34,6 +35,10 @@ pub(crate) struct SourceRules {
     parents: bool,
     /// Absolute paths that builds write: files, or folders with all that is in them.
     outputs: Vec<PathBuf>,
+    /// Where links among the sources lead, outside of them.
+    links: Links,
+    /// Files and folders that hold all sources.
+    places: Vec<PathBuf>,
 }
 
 impl SourceRules {
@@ -43,27 +48,56 @@ impl SourceRules {
         let parents = walk(root).max_depth(Some(1)).build().flatten().nth(1).is_some();
         let mut ignored = GitignoreBuilder::new(root);
         for line in &watching.ignore {
-            // A line that is no pattern matches nothing.
+            // A line that is no pattern has been refused with the configuration.
             _ = ignored.add_line(None, line);
         }
         let ignored = Arc::new(ignored.build().unwrap_or_else(|_| Gitignore::empty()));
-        Self { root: root.to_path_buf(), watching: watching.clone(), ignored, parents, outputs: Vec::new() }
+        let (root, watching) = (root.to_path_buf(), watching.clone());
+        let places = own_places(&root, &watching);
+        Self { root, watching, ignored, parents, outputs: Vec::new(), links: Links::default(), places }
     }
 
-    /// The same outputs, with what the configuration says now.
+    /// The same outputs and links, with what the configuration says now.
     pub(crate) fn with_watching(self, watching: &Watching) -> Self {
         if self.watching == *watching {
             return self;
         }
-        Self { outputs: self.outputs, ..Self::new(&self.root, watching) }
+        let rules = Self { outputs: self.outputs, ..Self::new(&self.root, watching) };
+        rules.with_links(self.links)
     }
 
     /// Files and folders that hold all sources.
-    pub(crate) fn places(&self) -> Vec<PathBuf> {
-        if self.watching.only.is_empty() {
-            return vec![self.root.clone()];
-        }
-        self.watching.only.iter().cloned().chain([self.root.join(CONFIG_FOLDER)]).collect()
+    pub(crate) fn places(&self) -> &[PathBuf] {
+        &self.places
+    }
+
+    fn with_links(mut self, links: Links) -> Self {
+        self.places = own_places(&self.root, &self.watching);
+        self.places.extend(links.followed.iter().cloned());
+        self.links = links;
+        self
+    }
+
+    /// The rules that also follow links among the sources, which lead to `targets`; `None` when these do. A target must
+    /// have no link in its own path.
+    pub(crate) fn following<'t>(&self, targets: impl Iterator<Item = &'t Path>) -> Option<Self> {
+        let own = own_places(&self.root, &self.watching);
+        // What holds the project itself leads back to where the link is.
+        let is_outside =
+            |target: &&Path| !self.root.starts_with(target) && !own.iter().any(|place| target.starts_with(place));
+        let links = self.links.with(targets.filter(is_outside), |target| self.size_of(target));
+        (links != self.links).then(|| self.clone().with_links(links))
+    }
+
+    /// Targets of links that hold too much to be watched.
+    pub(crate) fn refused_links(&self) -> &[PathBuf] {
+        &self.links.refused
+    }
+
+    /// How many files and folders a link leads to, counted no further than it matters.
+    fn size_of(&self, target: &Path) -> usize {
+        let alone = Links { followed: vec![target.to_path_buf()], refused: Vec::new() };
+        self.clone().with_links(alone).entries(target).take(links::MAX_ENTRIES + 1).count()
     }
 
     /// Adds the place of a component: the file, and the whole folder when it is one that only builds use.
@@ -80,36 +114,42 @@ impl SourceRules {
 
     /// Whether a folder may hold sources.
     pub(crate) fn is_source_folder(&self, folder: &Path) -> bool {
-        let is_place = self.places().iter().any(|place| place == folder);
+        let is_place = self.places.iter().any(|place| place == folder);
         is_place || (!is_of_tools(folder, &self.root) && !self.is_output(folder) && !self.is_ignored(folder, true))
     }
 
     /// Whether a path is in a folder that may hold sources and is no output itself.
     pub(crate) fn may_be_source(&self, path: &Path) -> bool {
-        let place = self.places().into_iter().find(|place| path.starts_with(place));
-        let Some(inside) = place.as_ref().and_then(|place| path.strip_prefix(place).ok()) else { return false };
+        let inside = self.places.iter().find_map(|place| Some((place, path.strip_prefix(place).ok()?)));
+        let Some((place, inside)) = inside else { return false };
         !self.is_output(path)
-            && !is_tools_path(place.as_deref().unwrap_or(&self.root), inside)
+            && !is_tools_path(place, inside)
             && !is_fetched(path, &self.root)
             && !self.is_ignored(path, false)
     }
 
-    /// The sources, as they are now.
+    /// The sources, as they are now: files, and symbolic links to anything that is there.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        for place in self.places() {
-            let filter = self.clone();
-            let keep = move |entry: &DirEntry| {
-                let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-                if is_folder { filter.is_source_folder(entry.path()) } else { filter.may_be_source(entry.path()) }
-            };
-            let parents = place != self.root || self.parents;
-            let entries = walk(&place).parents(parents).filter_entry(keep).build().flatten();
-            files.extend(
-                entries.filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file())).map(DirEntry::into_path),
-            );
-        }
-        files
+        // A link to nothing is how some editors lock a file.
+        let is_file = |entry: &DirEntry| match entry.file_type() {
+            Some(kind) if kind.is_symlink() => entry.path().exists(),
+            Some(kind) => kind.is_file(),
+            None => false,
+        };
+        self.places.iter().flat_map(|place| self.entries(place).filter(is_file).map(DirEntry::into_path)).collect()
+    }
+
+    /// All that is in a place and may be a source, with its folders.
+    fn entries(&self, place: &Path) -> impl Iterator<Item = DirEntry> + use<> {
+        let filter = self.clone();
+        let keep = move |entry: &DirEntry| {
+            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+            if is_folder { filter.is_source_folder(entry.path()) } else { filter.may_be_source(entry.path()) }
+        };
+        // Whoever links to a folder wants it, whatever is ignored around it.
+        let is_linked = self.links.followed.iter().any(|target| target == place);
+        let parents = !is_linked && (place != self.root || self.parents);
+        walk(place).parents(parents).filter_entry(keep).build().flatten()
     }
 
     fn is_output(&self, path: &Path) -> bool {
@@ -119,6 +159,14 @@ impl SourceRules {
     fn is_ignored(&self, path: &Path, is_folder: bool) -> bool {
         path.starts_with(&self.root) && self.ignored.matched_path_or_any_parents(path, is_folder).is_ignore()
     }
+}
+
+/// Those places that are sources without any link.
+fn own_places(root: &Path, watching: &Watching) -> Vec<PathBuf> {
+    if watching.only.is_empty() {
+        return vec![root.to_path_buf()];
+    }
+    watching.only.iter().cloned().chain([root.join(CONFIG_FOLDER)]).collect()
 }
 
 fn is_of_tools(folder: &Path, root: &Path) -> bool {

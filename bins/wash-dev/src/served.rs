@@ -19,7 +19,7 @@ use wash_runtime::types::{Workload, WorkloadStartRequest, WorkloadStopRequest};
 use washlib_workload::code_cache_directory;
 
 use crate::ports::{BoundPort, Ports};
-use crate::settings::HostSettings;
+use crate::settings::{HostSettings, as_size};
 
 /// A host with at most one version of the project in service.
 pub(crate) struct Served {
@@ -80,30 +80,34 @@ impl Served {
             server = server.with_tls(tls.config())?;
         }
         if let Some(limit) = settings.max_connections {
-            server = server.with_connection_limit(usize::try_from(limit).unwrap_or(usize::MAX));
+            server = server.with_connection_limit(as_size(limit));
         }
         if let Some(pages) = surroundings.pages {
             server = server.with_own_pages(pages);
         }
-        let mut engine = Engine::builder().with_builds(Builds::Successive);
+        let mut engine = Engine::builder().with_builds(Builds::Successive).with_trust_roots(settings.trust_roots);
         if let Some(cache) = code_cache() {
             engine = engine.with_code_cache(cache);
         }
         for path in &settings.authorities {
             engine = engine.with_extra_root_certificates(fs_err::read(path)?)?;
         }
-        let builder = HostBuilder::new()
+        let mut builder = HostBuilder::new()
             .with_engine(engine.build()?)
             .with_friendly_name("wash-dev")
             .with_http_handler(Arc::new(server))
             .with_guest_output(surroundings.output)
             .with_request_observer(surroundings.observer)
             // Which folders the project sees is decided by its own configuration, on its owner's machine.
-            .with_host_path_root("/");
+            .with_host_path_root("/")
+            .with_outgoing_limits(settings.outgoing);
+        if let Some(limit) = settings.max_outside_sockets {
+            builder = builder.with_max_outside_sockets(as_size(limit));
+        }
         let host = with_standard_plugins(builder, &settings.storage())?.build()?;
         let host = host.start().await?;
         let current_id = watch::Sender::default();
-        let ports = Ports::serve(ports, &host, &current_id.subscribe());
+        let ports = Ports::serve(ports, settings.max_inbound_sockets.map(as_size), &host, &current_id.subscribe());
         Ok(Self { host, router, address, current: None, current_id, ports, started: 0 })
     }
 

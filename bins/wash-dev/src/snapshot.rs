@@ -24,6 +24,8 @@ pub(crate) struct Snapshot {
 #[derive(Clone, Debug)]
 struct File {
     metadata: (Option<SystemTime>, u64, u64),
+    /// Where it leads, if it is a symbolic link. Its content is that it leads there.
+    target: Option<PathBuf>,
     /// Whether the content was read so long after it was written that another write would show in the metadata.
     settled: bool,
     content: u64,
@@ -55,6 +57,11 @@ impl Snapshot {
         now
     }
 
+    /// Where the symbolic links among the sources lead.
+    pub(crate) fn link_targets(&self) -> impl Iterator<Item = &Path> {
+        self.files.values().filter_map(|file| file.target.as_deref())
+    }
+
     /// The files that were added, removed or have other content since `earlier`, in order.
     pub(crate) fn changes_since(&self, earlier: &Self) -> Vec<PathBuf> {
         let content = |files: &BTreeMap<PathBuf, File>, path| files.get(path).map(|file| file.content);
@@ -74,8 +81,12 @@ impl Snapshot {
 impl File {
     /// `None` for a file that is gone by now, or that cannot be read.
     fn read(path: &Path, previous: Option<&Self>) -> Option<Self> {
-        let metadata = fs_err::metadata(path).ok()?;
+        let metadata = fs_err::symlink_metadata(path).ok()?;
+        let is_link = metadata.is_symlink();
         let metadata = (metadata.modified().ok(), metadata.len(), metadata.ino());
+        if is_link {
+            return Self::read_link(path, metadata);
+        }
         if let Some(previous) = previous.filter(|previous| previous.settled && previous.metadata == metadata) {
             return Some(previous.clone());
         }
@@ -90,7 +101,18 @@ impl File {
                 length => hasher.write(&buffer[..length]),
             }
         }
-        Some(Self { metadata, settled, content: hasher.finish() })
+        Some(Self { metadata, target: None, settled, content: hasher.finish() })
+    }
+
+    /// `None` for a link to what is neither a file nor a folder, or is not there.
+    fn read_link(path: &Path, metadata: (Option<SystemTime>, u64, u64)) -> Option<Self> {
+        let target = path.canonicalize().ok()?;
+        if !target.is_file() && !target.is_dir() {
+            return None;
+        }
+        let mut hasher = DefaultHasher::new();
+        hasher.write(target.as_os_str().as_encoded_bytes());
+        Some(Self { metadata, target: Some(target), settled: false, content: hasher.finish() })
     }
 }
 

@@ -31,6 +31,9 @@ const SETTLE_AT_MOST: Duration = Duration::from_secs(1);
 /// How long not to look again while a build runs, which may write a lot.
 const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
+/// How many links are followed that each stand where the one before leads.
+const MAX_LINKS_IN_A_ROW: usize = 16;
+
 /// The sources of one project, as they were when they were last looked at.
 pub(crate) struct ProjectSources {
     rules: SourceRules,
@@ -57,16 +60,26 @@ impl ProjectSources {
         for output in outputs {
             rules.add_output(output);
         }
+        let mut seen = Snapshot::default();
+        for _ in 0..MAX_LINKS_IN_A_ROW {
+            seen = Snapshot::take(&rules, &seen);
+            match rules.following(seen.link_targets()) {
+                Some(more) => rules = more,
+                None => break,
+            }
+        }
         let reporter = report.clone();
         let watch = Watch::start(rules.clone(), mode, move |text| reporter.warn(&text));
         let mut watch = watch.map_err(CommandError::failure)?;
         // The first build must not begin before changes are seen, or an edit during it would be missed. A watcher that
         // takes longer is no reason not to begin.
         let _ = timeout(WATCH_PATIENCE, watch.ready()).await;
-        let seen = Snapshot::take(&rules, &Snapshot::default());
+        let seen = Snapshot::take(&rules, &seen);
         let own_writes = OwnWrites::default();
         let (changed, when_quiet) = (Vec::new(), Vec::new());
-        Ok(Self { rules, watch, seen, own_writes, changed, when_quiet, report: report.clone() })
+        let sources = Self { rules, watch, seen, own_writes, changed, when_quiet, report: report.clone() };
+        sources.tell_of_refused_links(&[]);
+        Ok(sources)
     }
 
     /// Takes note of where builds leave components, and of what the configuration says to watch.
@@ -173,5 +186,25 @@ impl ProjectSources {
         // What the last build has shown to be an output was a source by the rules of before.
         changed.retain(|path| self.rules.may_be_source(path));
         self.changed.append(&mut changed);
+        self.follow_links();
+    }
+
+    /// Watches where links lead from now on, and no more where no link does.
+    fn follow_links(&mut self) {
+        for _ in 0..MAX_LINKS_IN_A_ROW {
+            let Some(rules) = self.rules.following(self.seen.link_targets()) else { return };
+            let old = std::mem::replace(&mut self.rules, rules);
+            // The change is the link itself.
+            self.seen = self.seen.with_places_of(&self.rules, &old);
+            self.watch.set_rules(self.rules.clone());
+            self.tell_of_refused_links(old.refused_links());
+        }
+    }
+
+    fn tell_of_refused_links(&self, known: &[PathBuf]) {
+        for target in self.rules.refused_links().iter().filter(|target| !known.contains(target)) {
+            let target = target.display();
+            self.report.warn(&format!("a link leads to {target}, which holds too much to be watched"));
+        }
     }
 }

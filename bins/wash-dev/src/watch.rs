@@ -62,7 +62,7 @@ impl Watch {
     ) -> Result<Self, Box<CriticalError>> {
         let hints = Arc::new(Notify::new());
         let polls = Arc::new(AtomicBool::new(mode == WatchMode::Polling));
-        let places = rules.places();
+        let places = rules.places().to_vec();
         let rules = Arc::new(Mutex::new(rules));
         let mut watch = Self { hints, polls, mode, rules, running: None };
         if mode == WatchMode::Notified {
@@ -106,7 +106,7 @@ impl Watch {
 
     /// Replaces the rules, after a build has shown where it writes or the configuration has changed.
     pub(crate) fn set_rules(&mut self, rules: SourceRules) {
-        let places = rules.places();
+        let places = rules.places().to_vec();
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules;
         if let Some(running) = &mut self.running {
             if running.places != places {

@@ -229,7 +229,7 @@ impl<'a> Development<'a> {
             let role = if part.role == Role::Service { "service" } else { "component" };
             ComponentWorld { name: part.name.clone(), role, size: bytes.len(), imports, exports }
         });
-        let (worlds, workload) = (worlds.collect(), plan.workload(&bytes));
+        let (worlds, workload) = (worlds.collect::<Vec<_>>(), plan.workload(&bytes));
         let swapped = tokio::select! {
             swapped = self.served.swap(workload) => swapped,
             // A component may take long to compile and to start; nobody needs it any more.
@@ -249,7 +249,7 @@ impl<'a> Development<'a> {
             }
             Ok(Swap::Replaced(replaced)) => self.report().swapped(&url, &replaced, since_written(components)),
             Ok(Swap::Unchanged) => self.report().unchanged(&url),
-            Err(err) => return Ok(Outcome::Failed(command_error::start(err), Fault::Project)),
+            Err(err) => return Ok(Outcome::Failed(command_error::start(err, plan, &worlds), Fault::Project)),
         }
         self.report().world(worlds);
         Ok(Outcome::Serving)

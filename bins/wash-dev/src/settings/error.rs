@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+use wash_runtime::engine::AllowedHostProblem;
 use washlib_config::Origin;
 use washlib_registry::ReferenceError;
 use washlib_registry::configuration::ConfigurationError;
@@ -49,6 +50,16 @@ pub(crate) enum SettingsError {
     Server { key: &'static str, origin: Origin, source: Box<dyn Error + Send + Sync>, hint: Option<&'static str> },
     #[error("`{version}` in dev.host_interfaces ({origin}) is not a version such as 0.2.0")]
     Version { version: String, origin: Origin },
+    #[error("`{value}` in {key} ({origin}) is not a length of time such as 500ms or 5s")]
+    Duration { value: String, key: &'static str, origin: Origin },
+    #[error("`{entry}` in {key} ({origin}) {problem}")]
+    AllowedHost { entry: String, key: String, origin: Origin, problem: AllowedHostProblem },
+    #[error("`{entry}` in {key} ({origin}) is not a host name: write `example.com`, `*.example.com` or `*`")]
+    LookupName { entry: String, key: String, origin: Origin },
+    #[error("`{pattern}` in dev.ignore[{index}] ({origin}) is not a pattern: {reason}")]
+    IgnorePattern { pattern: String, index: usize, origin: Origin, reason: String },
+    #[error("`{}` in dev.watch[{index}] ({origin}) is a pattern, and there is no such file or folder", path.display())]
+    WatchPattern { path: PathBuf, index: usize, origin: Origin },
     #[error(transparent)]
     Resource(#[from] ResourceError),
 }
@@ -67,6 +78,13 @@ impl SettingsError {
             }
             Self::Server { hint, .. } => return hint.map(str::to_owned),
             Self::Path { key: "dev.volumes", .. } => "`mkdir -p` makes the folder".to_owned(),
+            Self::IgnorePattern { .. } => {
+                "dev.ignore takes lines of a .gitignore, such as `docs/` or `*.md`".to_owned()
+            }
+            Self::WatchPattern { .. } => {
+                "dev.watch takes files and folders; name the folder, and what not to watch in it in dev.ignore"
+                    .to_owned()
+            }
             Self::Resource(ResourceError::Environment { source, .. }) => return ValueError::hint(source),
             _ => return None,
         })

@@ -3,10 +3,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use wash_runtime::engine::{OutgoingLimits, TrustRoots};
 use wash_runtime::host::http::TlsConfig;
 use wash_runtime::standalone::StandardStorage;
-use washlib_config::{Config, Project, Sourced};
+use washlib_config::{Config, Project, Sourced, TrustRoots as ConfiguredRoots};
 
 use super::SettingsError;
 use super::servers::Servers;
@@ -19,6 +21,13 @@ pub(crate) struct HostSettings {
     pub(crate) max_connections: Option<u32>,
     /// Certificates of authorities that components' requests trust, besides the usual ones.
     pub(crate) authorities: Vec<PathBuf>,
+    /// The usual ones.
+    pub(crate) trust_roots: TrustRoots,
+    pub(crate) outgoing: OutgoingLimits,
+    /// Sockets that components and the service connect to others, at most.
+    pub(crate) max_outside_sockets: Option<u32>,
+    /// Connections that come in by published ports, at most.
+    pub(crate) max_inbound_sockets: Option<u32>,
     pub(crate) keyvalue: Option<PathBuf>,
     pub(crate) blobstore: Option<PathBuf>,
     pub(crate) servers: Servers,
@@ -53,8 +62,15 @@ impl HostSettings {
             address,
             ports,
             tls: tls(project, config)?,
-            max_connections: dev.max_connections.as_ref().map(|limit| *limit.value()),
+            max_connections: number(&dev.max_connections),
             authorities: authorities.map(|path| project.resolve(path)).collect(),
+            trust_roots: trust_roots(config)?,
+            outgoing: OutgoingLimits {
+                max_requests: number(&dev.max_outbound_http_connections_per_workload).map(as_size),
+                wait: connection_wait(config)?,
+            },
+            max_outside_sockets: number(&dev.max_outbound_socket_connections_per_workload),
+            max_inbound_sockets: number(&dev.max_inbound_socket_connections_per_workload),
             keyvalue: resolve(&dev.wasi_keyvalue_path),
             blobstore: resolve(&dev.wasi_blobstore_path),
             servers: Servers::new(config)?,
@@ -80,6 +96,14 @@ impl HostSettings {
             ("dev.tls_cert_path, dev.tls_key_path or dev.tls_ca_path", self.tls != other.tls),
             ("dev.max_connections", self.max_connections != other.max_connections),
             ("dev.http_client_ca_paths", self.authorities != other.authorities),
+            ("dev.http_client_trust_roots", self.trust_roots != other.trust_roots),
+            (
+                "dev.max_outbound_http_connections_per_workload",
+                self.outgoing.max_requests != other.outgoing.max_requests,
+            ),
+            ("dev.http_connection_wait", self.outgoing.wait != other.outgoing.wait),
+            ("dev.max_outbound_socket_connections_per_workload", self.max_outside_sockets != other.max_outside_sockets),
+            ("dev.max_inbound_socket_connections_per_workload", self.max_inbound_sockets != other.max_inbound_sockets),
             ("dev.service_ports", self.ports != other.ports),
             ("dev.wasi_keyvalue_path", self.keyvalue != other.keyvalue),
             ("dev.wasi_blobstore_path", self.blobstore != other.blobstore),
@@ -100,6 +124,40 @@ impl TlsFiles {
             None => config,
         }
     }
+}
+
+/// A limit as the runtime counts.
+pub(crate) fn as_size(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+fn number(limit: &Option<Sourced<u32>>) -> Option<u32> {
+    limit.as_ref().map(|limit| *limit.value())
+}
+
+fn trust_roots(config: &Config) -> Result<TrustRoots, SettingsError> {
+    let dev = &config.dev;
+    let Some(roots) = &dev.http_client_trust_roots else { return Ok(TrustRoots::default()) };
+    match roots.value() {
+        ConfiguredRoots::Webpki => Ok(TrustRoots::Browsers),
+        ConfiguredRoots::WebpkiAndNative => Ok(TrustRoots::BrowsersAndMachine),
+        ConfiguredRoots::Native => Ok(TrustRoots::Machine),
+        ConfiguredRoots::ExtraOnly if dev.http_client_ca_paths.is_none() => Err(SettingsError::Together {
+            set: "`extra-only` in dev.http_client_trust_roots",
+            missing: "dev.http_client_ca_paths",
+            origin: roots.origin().clone(),
+        }),
+        ConfiguredRoots::ExtraOnly => Ok(TrustRoots::ExtraOnly),
+    }
+}
+
+fn connection_wait(config: &Config) -> Result<Option<Duration>, SettingsError> {
+    let Some(wait) = &config.dev.http_connection_wait else { return Ok(None) };
+    humantime::parse_duration(wait.value()).map(Some).map_err(|_| SettingsError::Duration {
+        value: wait.value().clone(),
+        key: "dev.http_connection_wait",
+        origin: wait.origin().clone(),
+    })
 }
 
 fn address(config: &Config) -> Result<Sourced<SocketAddr>, SettingsError> {

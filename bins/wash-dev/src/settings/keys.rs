@@ -1,10 +1,10 @@
 //! Which keys of the configuration `wash dev` follows. Any other one is refused: a setting that is quietly ignored costs
 //! its user an afternoon.
 
-use washlib_config::{Component, Config, Origin, Protocol, Sourced, TrustRoots};
+use washlib_config::{Component, Config, Origin, Protocol, Sourced};
 
 /// Keys under `dev` and `workload` that have an effect.
-const SUPPORTED: [&str; 29] = [
+const SUPPORTED: [&str; 34] = [
     "dev.address",
     "dev.allow_insecure_registries",
     "dev.command",
@@ -14,8 +14,13 @@ const SUPPORTED: [&str; 29] = [
     "dev.environment",
     "dev.host_interfaces",
     "dev.http_client_ca_paths",
+    "dev.http_client_trust_roots",
+    "dev.http_connection_wait",
     "dev.ignore",
     "dev.max_connections",
+    "dev.max_inbound_socket_connections_per_workload",
+    "dev.max_outbound_http_connections_per_workload",
+    "dev.max_outbound_socket_connections_per_workload",
     "dev.postgres_url",
     "dev.service",
     "dev.service_file",
@@ -62,9 +67,6 @@ pub(crate) fn unsupported(config: &Config) -> Vec<UnsupportedKey> {
 fn of_component(index: usize, component: &Component) -> Vec<UnsupportedKey> {
     let mut keys = Vec::new();
     let mut refuse = |key: &str, origin: &Origin| keys.push((format!("dev.components[{index}].{key}"), origin.clone()));
-    if let Some(names) = component.allowed_ip_name_lookups.as_ref().filter(|names| !names.value().is_empty()) {
-        refuse("allowedIpNameLookups", names.origin());
-    }
     if let Some(ports) = component.allowed_host_loopback_ports.as_ref().filter(|ports| !ports.value().is_empty()) {
         refuse("allowedHostLoopbackPorts", ports.origin());
     }
@@ -83,10 +85,8 @@ fn inert(config: &Config) -> Vec<&'static str> {
         list.is_some_and(|list| list.value().is_empty())
     }
     let loopback_ports = config.workload.as_ref().and_then(|workload| workload.allowed_host_loopback_ports.as_ref());
-    let webpki = dev.http_client_trust_roots.as_ref().is_some_and(|roots| *roots.value() == TrustRoots::Webpki);
     let keys = [
         ("dev.host_plugins", empty(dev.host_plugins.as_ref())),
-        ("dev.http_client_trust_roots", webpki),
         ("dev.wasi_otel", off(&dev.wasi_otel)),
         ("dev.wasi_webgpu", off(&dev.wasi_webgpu)),
         ("dev.wasm_proposals", empty(dev.wasm_proposals.as_ref())),

@@ -7,21 +7,24 @@ mod host;
 mod keys;
 mod parts;
 mod plan;
+mod reach;
 mod servers;
+mod watching;
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use washlib_build::{BuildRequest, Purpose};
-use washlib_config::{Config, Environment, Project, Sourced};
+use washlib_config::{Config, Environment, Project};
 use washlib_registry::{Protocol, configuration};
 use washlib_workload::{Resources, ValueWarning};
 
 use crate::dependencies::WitDependencies;
 
 pub(crate) use error::SettingsError;
-pub(crate) use host::{HostSettings, PublishedPort};
+pub(crate) use host::{HostSettings, PublishedPort, as_size};
 pub(crate) use parts::{PartSource, Role};
 pub(crate) use plan::Plan;
+pub(crate) use watching::Watching;
 
 /// The configuration as `wash dev` uses it.
 pub(crate) struct Settings {
@@ -38,17 +41,6 @@ pub(crate) struct Settings {
     pub(crate) warnings: Vec<ValueWarning>,
 }
 
-/// What counts as a source.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Watching {
-    /// The files and folders that count, absolute; none stand for the whole project.
-    pub(crate) only: Vec<PathBuf>,
-    /// What does not count, as lines of a `.gitignore`.
-    pub(crate) ignore: Vec<String>,
-    /// Folders that the guests write to, which are no reason to build.
-    pub(crate) data: Vec<PathBuf>,
-}
-
 impl Settings {
     /// Reads the merged configuration. `environment` is that of this program.
     pub(crate) fn new(project: &Project, config: &Config, environment: &Environment) -> Result<Self, SettingsError> {
@@ -56,6 +48,7 @@ impl Settings {
         if !unsupported.is_empty() {
             return Err(SettingsError::Unsupported { keys: unsupported });
         }
+        reach::check(config)?;
         let mut build = BuildRequest::new(project, config, Purpose::Development);
         // The development host's own environment is what its builds inherit.
         for (name, value) in &config.dev.environment {
@@ -71,7 +64,7 @@ impl Settings {
             host: HostSettings::new(project, config)?,
             build,
             plan,
-            watching: watching(project, config),
+            watching: Watching::new(project, config)?,
             wit: WitDependencies::new(project, config, &environment)?,
             registries,
             inputs,
@@ -102,35 +95,4 @@ fn registries(
         }
     }
     Ok(Some(settings))
-}
-
-fn watching(project: &Project, config: &Config) -> Watching {
-    let dev = &config.dev;
-    let only = dev.watch.iter().flat_map(|paths| paths.value());
-    let ignore = dev.ignore.iter().flat_map(|lines| lines.value());
-    let volumes = dev.volumes.iter().flat_map(|volumes| volumes.value()).map(|volume| volume.host_path.value());
-    let data = [&dev.wasi_keyvalue_path, &dev.wasi_blobstore_path];
-    let data = data.into_iter().flatten().map(Sourced::value).chain(volumes).map(|path| found(project, path));
-    Watching {
-        only: only.map(|path| found(project, path)).collect(),
-        ignore: ignore.cloned().collect(),
-        // Who mounts the project itself still wants it built.
-        data: data.filter(|folder| !project.root().starts_with(folder)).collect(),
-    }
-}
-
-/// A path as the system tells of changes in it: without links and detours.
-fn found(project: &Project, path: &Path) -> PathBuf {
-    let path = project.resolve(path);
-    if let Ok(path) = path.canonicalize() {
-        return path;
-    }
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => _ = plain.pop(),
-            part => plain.push(part),
-        }
-    }
-    plain
 }

@@ -15,6 +15,7 @@ use washlib_workload::Resources;
 use super::SettingsError;
 use super::parts::{Part, PartSource, Role, parts};
 use crate::images::Image;
+use crate::syntax::Syntax;
 
 /// How often a service that fails again and again is started anew, without a change of the project.
 const MAX_RESTARTS: u64 = 5;
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
     interfaces: Vec<Entry>,
     /// Settings of backends, by package, where an entry has none of its own.
     backends: Vec<Backend>,
+    /// How the project's configuration is written.
+    pub(crate) syntax: Syntax,
 }
 
 /// Settings of a package's backend.
@@ -37,7 +40,7 @@ type Backend = (Package, HashMap<String, String>);
 /// An entry of `host_interfaces`; without interfaces it is for all that the parts import of its package.
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {
-    interface: WitInterface,
+    interface: Sourced<WitInterface>,
     all: bool,
 }
 
@@ -52,7 +55,8 @@ impl Plan {
         for part in &mut parts {
             part.resources.volume_mounts.clone_from(&mounts);
         }
-        Ok(Self { parts, volumes, interfaces: interfaces(config)?, backends: backends(project, config)? })
+        let (interfaces, backends) = (interfaces(config)?, backends(project, config)?);
+        Ok(Self { parts, volumes, interfaces, backends, syntax: Syntax::of(project) })
     }
 
     /// The files that parts are read from, besides what the build is known to leave.
@@ -69,6 +73,11 @@ impl Plan {
             PartSource::Image(image) => Some(image),
             PartSource::Build | PartSource::File(_) => None,
         })
+    }
+
+    /// The entry of `dev.host_interfaces` for an interface's package.
+    pub(crate) fn entry_for(&self, wanted: &WitInterface) -> Option<&Sourced<WitInterface>> {
+        self.interfaces.iter().map(|entry| &entry.interface).find(|entry| entry.value().same_package(wanted))
     }
 
     /// Whether the parts of another plan come from the same places in the same order.
@@ -117,7 +126,7 @@ impl Plan {
         }
         let mut entries = Vec::new();
         for entry in &self.interfaces {
-            let mut interface = entry.interface.clone();
+            let mut interface = entry.interface.value().clone();
             let package = asked
                 .keys()
                 .find(|(namespace, package)| interface.namespace == *namespace && interface.package == *package);
@@ -205,32 +214,44 @@ fn interfaces(config: &Config) -> Result<Vec<Entry>, SettingsError> {
             })
         });
         let interfaces = entry.interfaces.as_ref().map(|names| names.value().iter().cloned().collect());
-        entries.push(Entry {
-            all: interfaces.is_none(),
-            interface: WitInterface {
-                namespace: entry.namespace.value().clone(),
-                package: entry.package.value().clone(),
-                interfaces: interfaces.unwrap_or_default(),
-                version: version.transpose()?,
-                config: entry.config.iter().map(|(key, value)| (key.clone(), value.value().clone())).collect(),
-                name: entry.name.as_ref().map(|name| name.value().clone()),
-            },
-        });
+        let all = interfaces.is_none();
+        let interface = WitInterface {
+            namespace: entry.namespace.value().clone(),
+            package: entry.package.value().clone(),
+            interfaces: interfaces.unwrap_or_default(),
+            version: version.transpose()?,
+            config: entry.config.iter().map(|(key, value)| (key.clone(), value.value().clone())).collect(),
+            name: entry.name.as_ref().map(|name| name.value().clone()),
+        };
+        entries.push(Entry { all, interface: Sourced::new(interface, entry.namespace.origin().clone()) });
     }
-    let lookups = config.workload.as_ref().and_then(|workload| workload.allowed_ip_name_lookups.as_ref());
-    if let Some(names) = lookups.filter(|names| !names.value().is_empty()) {
-        entries.push(Entry {
-            all: false,
-            interface: WitInterface {
-                namespace: "wasi".to_owned(),
-                package: "sockets".to_owned(),
-                interfaces: ["ip-name-lookup".to_owned()].into(),
-                config: [("allowed-names".to_owned(), names.value().join(","))].into(),
-                ..WitInterface::default()
-            },
-        });
-    }
+    entries.extend(name_lookups(config));
     Ok(entries)
+}
+
+/// The names that components may look up: the workload's, and for some components their own.
+fn name_lookups(config: &Config) -> Option<Entry> {
+    let of_all = config.workload.as_ref().and_then(|workload| workload.allowed_ip_name_lookups.as_ref());
+    let components = config.dev.components.iter().flat_map(|components| components.value());
+    let own: Vec<_> = components
+        .filter_map(|component| Some((component.name.value(), component.allowed_ip_name_lookups.as_ref()?)))
+        .collect();
+    let mut lists = of_all.into_iter().chain(own.iter().map(|(_, names)| *names));
+    let origin = lists.find(|names| !names.value().is_empty())?.origin().clone();
+    let mut settings: HashMap<_, _> = [("allowed-names".to_owned(), of_all.map(joined).unwrap_or_default())].into();
+    settings.extend(own.iter().map(|(component, names)| (format!("allowed-names.{component}"), joined(names))));
+    let interface = WitInterface {
+        namespace: "wasi".to_owned(),
+        package: "sockets".to_owned(),
+        interfaces: ["ip-name-lookup".to_owned()].into(),
+        config: settings,
+        ..WitInterface::default()
+    };
+    Some(Entry { all: false, interface: Sourced::new(interface, origin) })
+}
+
+fn joined(names: &Sourced<Vec<String>>) -> String {
+    names.value().join(",")
 }
 
 /// The backend of each package that has several, where a key chooses one.
@@ -264,4 +285,40 @@ fn in_folder(
     fs_err::create_dir_all(&folder).map_err(|source| SettingsError::Path { key, origin: origin.clone(), source })?;
     let root = real_folder(key, &folder, origin)?;
     Ok([("backend".to_owned(), "filesystem".to_owned()), ("root".to_owned(), root)].into())
+}
+
+#[cfg(test)]
+mod tests {
+    use washlib_config::{Component as ConfiguredComponent, Workload as ConfiguredWorkload};
+
+    use super::*;
+
+    #[test]
+    fn names_to_look_up_are_the_workloads_or_a_components_own() {
+        let list = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            Some(Sourced::from_default(names))
+        };
+        let component = |name: &str, names: &[&str]| ConfiguredComponent {
+            name: Sourced::from_default(name.to_owned()),
+            allowed_ip_name_lookups: list(names),
+            ..ConfiguredComponent::default()
+        };
+        let mut config = Config::default();
+        config.dev.components = Some(Sourced::from_default(vec![component("none", &[])]));
+        assert!(name_lookups(&config).is_none());
+        config.dev.components =
+            Some(Sourced::from_default(vec![component("none", &[]), component("one", &["a.example", "*.b.example"])]));
+        let settings = |config: &Config| {
+            let entry = name_lookups(config).unwrap();
+            let mut settings: Vec<_> = entry.interface.into_value().config.into_iter().collect();
+            settings.sort();
+            settings.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>()
+        };
+        let own = ["allowed-names.none=", "allowed-names.one=a.example,*.b.example"];
+        assert_eq!(settings(&config), ["allowed-names=", own[0], own[1]]);
+        config.workload =
+            Some(ConfiguredWorkload { allowed_ip_name_lookups: list(&["c.example"]), ..ConfiguredWorkload::default() });
+        assert_eq!(settings(&config), ["allowed-names=c.example", own[0], own[1]]);
+    }
 }

@@ -1,12 +1,13 @@
 //! What the keys of the configuration do.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
 use washlib_test::Output;
 
 use crate::connection::{Answer, Connection};
-use crate::project::Project;
+use crate::project::{Project, build_of_guide};
 use crate::server::Server;
 
 /// A project whose component shows its environment.
@@ -90,6 +91,38 @@ fn an_empty_list_of_hosts_allows_none_and_no_list_all() {
 }
 
 #[test]
+fn outgoing_requests_are_limited_and_wait_as_the_configuration_says() {
+    let limits = "max_outbound_http_connections_per_workload: 1, http_connection_wait: 10ms";
+    let project = Project::fetcher(&format!("dev: {{ {limits}, http_client_trust_roots: native }}\n"));
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::start(&project);
+    let target = format!("http://{}/", upstream.local_addr().unwrap());
+    let ask = || {
+        let mut connection = Connection::open(server.address());
+        connection.send(&format!("GET /fetch HTTP/1.1\r\nhost: a\r\nx-target: {target}\r\n\r\n"));
+        connection
+    };
+    let mut first = ask();
+    // It is under way, and nobody answers it.
+    let (stream, _) = upstream.accept().unwrap();
+    let body = ask().read_answer().body;
+    assert!(body.contains("ConnectionLimitReached"), "{body}");
+    drop(stream);
+    first.read_answer();
+    server.stop();
+}
+
+#[test]
+fn a_component_may_have_names_of_its_own_to_look_up() {
+    let more =
+        "dev: { components: [{ name: other, file: target/task-leet.wasm, allowedIpNameLookups: [a.example] }] }\n";
+    let project = Project::of_parts(&["settings", "task-leet"], more);
+    let server = Server::start(&project);
+    assert_eq!(server.get("/").status, 200);
+    server.stop();
+}
+
+#[test]
 fn both_spellings_of_a_key_are_taken() {
     for key in ["wasi_keyvalue_path", "wasiKeyvaluePath"] {
         let project = Project::of_parts(&["key-value"], &format!("dev: {{ {key}: data/{key} }}\n"));
@@ -117,12 +150,46 @@ fn an_entry_of_host_interfaces_is_followed() {
 
 #[test]
 fn an_interface_that_an_entry_leaves_out_is_named_with_what_to_add() {
-    let more = "dev: { host_interfaces: [{ namespace: wasi, package: keyvalue, interfaces: [store] }] }\n";
-    let project = Project::of_parts(&["counter"], more);
-    let output = Output::of(&mut project.command()).assert_code(1);
-    let output = output.assert_stderr_has("wasi:keyvalue/atomics@0.2.0-draft");
-    let _ =
-        output.assert_stderr_has("dev.host_interfaces: {namespace: wasi, package: keyvalue, interfaces: [atomics]}");
+    const COPY: &str = "cp ../components/counter.wasm app.wasm";
+    let yaml = format!(
+        "build: {{ command: {COPY}, component_path: app.wasm }}
+dev:
+  host_interfaces:
+    - {{ namespace: wasi, package: keyvalue, interfaces: [store] }}
+"
+    );
+    let json = format!(
+        r#"{{ "build": {{ "command": "{COPY}", "component_path": "app.wasm" }}, "dev":
+{{ "host_interfaces": [
+  {{ "namespace": "wasi", "package": "keyvalue", "interfaces": ["store"] }}] }} }}"#
+    );
+    let toml = format!(
+        r#"build = {{ command = "{COPY}", component_path = "app.wasm" }}
+[[dev.host_interfaces]]
+namespace = "wasi"
+package = "keyvalue"
+interfaces = ["store"]
+"#
+    );
+    for (file, line, text, lines) in [
+        (".wash/config.yaml", 4, yaml, "    interfaces: [atomics, store]"),
+        (".wash/config.json", 3, json, r#"    "interfaces": ["atomics", "store"]"#),
+        (".wash/config.toml", 3, toml, r#"    interfaces = ["atomics", "store"]"#),
+    ] {
+        let project = Project::empty();
+        project.offer("counter", build_of_guide("counter", 1));
+        project.write(file, text);
+        let output = Output::of(&mut project.command()).assert_code(1);
+        let import = "wasi:keyvalue/atomics@0.2.0-draft";
+        let output =
+            output.assert_stderr_has(&format!("`wash-dev-component` imports {import}, which nothing provides"));
+        let output = output.assert_stderr_has(&format!(
+            "the entry for wasi:keyvalue in dev.host_interfaces ({file} line {line}) leaves out {import}"
+        ));
+        let output = output.assert_stderr_has(lines);
+        // That key is one of Kubernetes documents.
+        assert!(!output.stderr.contains("hostInterfaces"), "{}", output.stderr);
+    }
 }
 
 #[test]
@@ -138,10 +205,21 @@ fn what_excludes_each_other_is_told() {
         ("dev: { volumes: [{ host_path: missing, guest_path: /data }] }\n", "dev.volumes"),
         ("dev: { host_interfaces: [{ namespace: a, package: b, version: x }] }\n", "not a version"),
         ("workload: { environment: { configFrom: [missing] } }\n", "not in the section `configs`"),
+        ("workload: { allowedHosts: [a.example, 'ftp://a'] }\n", "`ftp://a` in workload.allowedHosts[1]"),
+        (
+            "dev: { components: [{ name: a, file: a.wasm, allowedHosts: ['a*'] }] }\n",
+            "`a*` in dev.components[0].allowedHosts[0]",
+        ),
+        ("workload: { allowedIpNameLookups: ['*.a', 'b c'] }\n", "`b c` in workload.allowedIpNameLookups[1]"),
+        ("dev: { ignore: ['*.md', '{src'] }\n", "`{src` in dev.ignore[1]"),
+        ("dev: { watch: ['src/*.rs'] }\n", "`src/*.rs` in dev.watch[0]"),
+        ("dev: { http_connection_wait: soon }\n", "`soon` in dev.http_connection_wait"),
+        ("dev: { http_client_trust_roots: extra-only }\n", "dev.http_client_ca_paths is missing"),
     ] {
         let project = Project::with_config(more);
         let output = Output::of(&mut project.command()).assert_code(2);
-        let _ = output.assert_stderr_has(message).assert_stderr_has(".wash/config.yaml line ");
+        let _ = output.assert_stderr_has(message).assert_stderr_has(".wash/config.yaml line 4");
+        assert!(!project.path("app.wasm").exists(), "{more}");
     }
 }
 

@@ -131,8 +131,64 @@ fn a_component_with_an_unknown_import_keeps_the_last_version() {
     project.choose("greedy");
     let event = expect_failure(&mut server);
     assert_has(&text(&event), "example:unknown/thing@1.0.0");
-    assert_has(&hints(&event), "add a component that exports example:unknown/thing@1.0.0 to dev.components");
+    let hint = "add a component that exports example:unknown/thing@1.0.0 to dev.components in .wash/config.yaml";
+    assert_has(&hints(&event), hint);
+    assert_has(&hints(&event), "    dev:\n      components:\n        - name: thing\n          file: thing.wasm");
     expect_recovery(server, &project);
+}
+
+#[test]
+fn a_component_for_another_release_of_wasi_is_told_which_there_are() {
+    let project = Project::new();
+    let mut server = Server::start(&project);
+    let component = r#"(component
+        (import "wasi:clocks/monotonic-clock@0.4.0" (instance (export "now" (func (result u64)))))
+        (instance $handler)
+        (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#;
+    project.offer("early", wat::parse_str(component).unwrap());
+    project.choose("early");
+    let event = expect_failure(&mut server);
+    assert_has(&text(&event), "`wash-dev-component` imports wasi:clocks/monotonic-clock@0.4.0");
+    assert_has(&hints(&event), "is built for wasi:clocks@0.4.0, and this host has the releases 0.2 and 0.3 of WASI");
+    assert_has(&hints(&event), "`wash wit add wasi:clocks@0.2.0`");
+    // Others need no release of their own.
+    let component = component.replace("wasi:clocks/monotonic-clock@0.4.0", "wasi:keyvalue/store@0.9.0");
+    project.offer("other", wat::parse_str(component).unwrap());
+    project.choose("other");
+    let event = expect_failure(&mut server);
+    assert_has(&hints(&event), "this host has wasi:keyvalue, but not in version 0.9.0");
+    expect_recovery(server, &project);
+}
+
+#[test]
+fn a_component_that_wants_another_version_of_its_sibling_is_told_which_there_is() {
+    let sibling = r#"(component
+        (instance $thing)
+        (export "acme:foo/bar@2.0.0" (instance $thing)))"#;
+    let component = r#"(component
+        (import "acme:foo/bar@1.0.0" (instance (export "ask" (func))))
+        (instance $handler)
+        (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#;
+    let project = Project::with_config("dev: { components: [{ name: other, file: other.wasm }] }\n");
+    project.write("other.wasm", wat::parse_str(sibling).unwrap());
+    project.offer("wanting", wat::parse_str(component).unwrap());
+    project.choose("wanting");
+    let output = washlib_test::Output::of(&mut project.command()).assert_code(1);
+    let output = output.assert_stderr_has("`wash-dev-component` imports acme:foo/bar@1.0.0, which nothing provides");
+    let _ = output.assert_stderr_has("`other` exports acme:foo/bar@2.0.0");
+}
+
+#[test]
+fn an_interface_that_the_host_has_not_is_told_with_who_imports_it() {
+    let component = r#"(component
+        (import "wasi:keyvalue/cas@0.2.0-draft" (instance (export "ask" (func))))
+        (instance $handler)
+        (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#;
+    let project = Project::new();
+    project.offer("greedy", wat::parse_str(component).unwrap());
+    project.choose("greedy");
+    let output = washlib_test::Output::of(&mut project.command()).assert_code(1);
+    let _ = output.assert_stderr_has("this host has no wasi:keyvalue/cas@0.2.0-draft: remove the import from");
 }
 
 #[test]

@@ -54,6 +54,25 @@ fn a_port_leads_to_the_service_of_the_newest_version() {
 }
 
 #[test]
+fn connections_beyond_the_limit_wait_for_those_before_them() {
+    let ports = PORTS.replace("dev:\n", "dev:\n  max_inbound_socket_connections_per_workload: 1\n");
+    let project = Project::of_parts(&["http-tcp", "service-leet"], &ports);
+    let mut server = Server::launch(&project);
+    let address = address(&mut server);
+    server.wait_for("ready");
+    let mut first = connect(address);
+    let mut second = connect(address);
+    writeln!(second.get_mut(), "count").unwrap();
+    // The service has not heard of the second one.
+    assert_eq!(ask(&mut first, "count"), "1 service-build-01\n");
+    drop(first);
+    let mut answer = String::new();
+    second.read_line(&mut answer).unwrap();
+    assert_eq!(answer, "2 service-build-01\n");
+    server.stop();
+}
+
+#[test]
 fn what_cannot_be_published_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

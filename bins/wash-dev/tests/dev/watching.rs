@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::symlink;
 use std::time::SystemTime;
 
 use crate::connection::Answer;
@@ -115,6 +116,66 @@ fn a_file_in_a_new_folder_is_a_source() {
     server.expect_building(&project, &["src/new/deep/lib.rs"]);
     server.expect("built");
     server.expect("unchanged");
+    server.stop().assert_no_more_events();
+}
+
+/// A file of somebody else's, as events name it.
+fn elsewhere(project: &Project, path: &str) -> String {
+    let path = project.outside(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, "one").unwrap();
+    path.canonicalize().unwrap().to_str().unwrap().to_owned()
+}
+
+fn expect_fruitless_build(server: &mut Server, project: &Project, changed: &str) {
+    server.expect_building(project, &[changed]);
+    server.expect("built");
+    server.expect("unchanged");
+}
+
+#[test]
+fn what_links_lead_to_is_a_source() {
+    let project = Project::new();
+    project.write(".gitignore", "/ignored\n");
+    project.write("src/lib.rs", "one");
+    let file = elsewhere(&project, "lone/file.txt");
+    let neighbour = elsewhere(&project, "lone/neighbour.txt");
+    let deep = elsewhere(&project, "shared/deep/file.txt");
+    let ignored = elsewhere(&project, "ignored/file.txt");
+    symlink(&file, project.path("src/file.txt")).unwrap();
+    symlink(project.outside("shared"), project.path("src/shared")).unwrap();
+    symlink(project.outside("ignored"), project.path("ignored")).unwrap();
+    // These lead round in circles.
+    symlink(project.root(), project.outside("shared/back")).unwrap();
+    symlink(project.outside("shared"), project.outside("shared/again")).unwrap();
+    symlink(project.outside(""), project.path("src/above")).unwrap();
+    let mut server = Server::start(&project);
+    for noise in [&neighbour, &ignored] {
+        project.replace(noise, "noise");
+    }
+    // That is how Emacs locks a file.
+    symlink("me@here.1", project.path("src/.#lib.rs")).unwrap();
+    for changed in [&file, &deep, &file] {
+        project.replace(changed, format!("{:?}", SystemTime::now()));
+        expect_fruitless_build(&mut server, &project, changed);
+    }
+    server.stop().assert_no_more_events();
+}
+
+#[test]
+fn links_come_and_go() {
+    let project = Project::new();
+    project.write("src/lib.rs", "one");
+    let file = elsewhere(&project, "shared/file.txt");
+    let mut server = Server::start(&project);
+    symlink(project.outside("shared"), project.path("src/shared")).unwrap();
+    expect_fruitless_build(&mut server, &project, "src/shared");
+    project.replace(&file, "two");
+    expect_fruitless_build(&mut server, &project, &file);
+    fs::remove_file(project.path("src/shared")).unwrap();
+    expect_fruitless_build(&mut server, &project, "src/shared");
+    project.replace(&file, "three");
+    expect_only_the_real_change(&mut server, &project);
     server.stop().assert_no_more_events();
 }
 

@@ -55,6 +55,14 @@ impl fmt::Display for AllowedHostProblem {
     }
 }
 
+/// Judges entries before a workload is started with them.
+///
+/// # Errors
+/// The first entry that [`LocalResources::allowed_hosts`](crate::types::LocalResources::allowed_hosts) cannot have.
+pub fn check_allowed_hosts(entries: &[String]) -> Result<(), InvalidAllowedHost> {
+    AllowedHosts::parse(entries).map(drop)
+}
+
 /// The two schemes of requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum HttpScheme {

@@ -210,7 +210,7 @@ impl ItemState {
             index,
             wasi: item.new_wasi()?,
             outgoing: OutgoingHooks::new(Arc::clone(&item.outgoing)),
-            sockets: SocketsCtx::new(Arc::clone(&linked.network), role, linked.name_lookup.clone()),
+            sockets: SocketsCtx::new(Arc::clone(&linked.network), role, item.name_lookup.clone()),
             memory_used: 0,
         })
     }

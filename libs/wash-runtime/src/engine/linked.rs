@@ -42,8 +42,6 @@ pub(crate) struct Linked {
     pub(crate) service_calls: Option<Arc<ServiceCalls>>,
     /// Loopback, as the workload sees it.
     pub(crate) network: Arc<VirtualNetwork>,
-    /// Names that the workload may resolve.
-    pub(crate) name_lookup: NameLookup,
     /// What the service calls on its siblings.
     pub(crate) service_imports: Vec<ServiceImport>,
     /// Who else is, was or will be in its place, with the same service.
@@ -84,6 +82,8 @@ pub(crate) struct Item {
     pub(crate) local_resources: LocalResources,
     /// The way of its HTTP requests out of the host.
     pub(crate) outgoing: Arc<Outgoing>,
+    /// Names that it may resolve.
+    pub(crate) name_lookup: NameLookup,
     /// Bytes over all memories of an instance.
     pub(crate) memory_limit: Option<usize>,
     pub(crate) cpu_share: Option<CpuShare>,

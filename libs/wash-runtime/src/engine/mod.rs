@@ -44,7 +44,7 @@ pub mod workload;
 
 pub(crate) use admission::{Admission, Busy};
 pub(crate) use allowed_hosts::AllowedHosts;
-pub use allowed_hosts::{AllowedHostProblem, InvalidAllowedHost};
+pub use allowed_hosts::{AllowedHostProblem, InvalidAllowedHost, check_allowed_hosts};
 pub use code_cache::CodeCache;
 use compile::CodeSources;
 pub use compile::{CodeOrigin, CompileError, CompiledComponent};
@@ -56,9 +56,10 @@ use digest::DigestMemo;
 pub(crate) use interfaces::{is_provided, is_supported_wasi, provides_interface};
 pub(crate) use linked::Role;
 use memory::{BudgetShare, MemoryBudget};
-pub use outgoing::{LoopbackEgress, RootCertificateError};
+pub use outgoing::{LoopbackEgress, OutgoingLimits, RootCertificateError, TrustRoots};
 use pool::PoolSettings;
 pub use pool::{MemoryReset, PoolUsage};
+pub use sockets::is_lookup_name;
 use unused_memory::UnusedMemory;
 pub use workload::UnresolvedWorkload;
 
@@ -118,6 +119,7 @@ impl Engine {
         EngineBuilder {
             code_cache: None,
             pooling_allocator: true,
+            trust_roots: TrustRoots::default(),
             extra_roots: Vec::new(),
             pool: PoolSettings { instances: pool::DEFAULT_INSTANCES, reset: MemoryReset::default() },
             builds: Builds::default(),
@@ -180,6 +182,7 @@ impl std::fmt::Debug for Engine {
 pub struct EngineBuilder {
     code_cache: Option<CodeCache>,
     pooling_allocator: bool,
+    trust_roots: TrustRoots,
     extra_roots: Vec<TrustAnchor<'static>>,
     pool: PoolSettings,
     builds: Builds,
@@ -243,7 +246,14 @@ impl EngineBuilder {
         self
     }
 
-    /// Lets guests' encrypted requests trust these authorities, in the PEM format, besides those that browsers trust.
+    /// Which authorities guests' encrypted requests trust: by default those that browsers trust.
+    #[must_use]
+    pub fn with_trust_roots(mut self, roots: TrustRoots) -> Self {
+        self.trust_roots = roots;
+        self
+    }
+
+    /// Lets guests' encrypted requests trust these authorities, in the PEM format, besides the others.
     ///
     /// # Errors
     /// [`RootCertificateError`].
@@ -271,7 +281,8 @@ impl EngineBuilder {
         start_clock(&inner, Arc::clone(&code.digests)).map_err(EngineError::Clock)?;
         let memory = Arc::new(MemoryBudget::of_this_machine());
         let compute = Arc::new(Compute::start().map_err(EngineError::Threads)?);
-        let trust = outgoing::roots::client_config(self.extra_roots).map_err(|err| EngineError::Tls(err.into()))?;
+        let trust = outgoing::roots::client_config(self.trust_roots, self.extra_roots)
+            .map_err(|err| EngineError::Tls(err.into()))?;
         let unused_memory = pool.and_then(|pool| pool.unused_memory(&inner)).map(Arc::new);
         Ok(Engine {
             inner,

@@ -16,7 +16,7 @@ use super::http::{HostHandler, RequestObserver};
 use super::lazy::{LazyLimits, Loader};
 use super::start::Resolver;
 use crate::engine::outgoing::Egress;
-use crate::engine::{Engine, LoopbackEgress};
+use crate::engine::{Engine, LoopbackEgress, OutgoingLimits};
 use crate::plugin::HostPlugin;
 
 /// How long requests in flight may take to finish when a workload or the host stops.
@@ -61,6 +61,8 @@ pub struct HostBuilder {
     guest_output: Arc<dyn GuestOutput>,
     host_path_roots: Vec<PathBuf>,
     loopback_egress: LoopbackEgress,
+    outgoing_limits: OutgoingLimits,
+    max_outside_sockets: Option<usize>,
     drain_patience: Duration,
     start_patience: Duration,
     request_timeout: Option<Duration>,
@@ -79,6 +81,8 @@ impl Default for HostBuilder {
             guest_output: Arc::new(HostStderr),
             host_path_roots: Vec::new(),
             loopback_egress: LoopbackEgress::default(),
+            outgoing_limits: OutgoingLimits::default(),
+            max_outside_sockets: None,
             drain_patience: DRAIN_PATIENCE,
             start_patience: START_PATIENCE,
             request_timeout: Some(REQUEST_TIMEOUT),
@@ -115,6 +119,47 @@ impl HostBuilder {
 
     /// Adds a plugin.
     ///
+    /// ```
+    /// # use wash_runtime::engine::Engine;
+    /// # use wash_runtime::plugin::HostPlugin;
+    /// # use wash_runtime::wit::WitWorld;
+    /// #
+    /// # struct MyCustomPlugin;
+    /// #
+    /// # impl MyCustomPlugin {
+    /// #     fn new() -> Self {
+    /// #         Self
+    /// #     }
+    /// # }
+    /// #
+    /// # impl HostPlugin for MyCustomPlugin {
+    /// #     fn id(&self) -> &'static str {
+    /// #         "my-custom-plugin"
+    /// #     }
+    /// #
+    /// #     fn world(&self) -> WitWorld {
+    /// #         WitWorld::default()
+    /// #     }
+    /// # }
+    /// #
+    /// # fn example() -> anyhow::Result<()> {
+    /// # let engine = Engine::builder().build()?;
+    /// use std::sync::Arc;
+    /// use wash_runtime::host::HostBuilder;
+    ///
+    /// // Create your custom plugin
+    /// let my_plugin = MyCustomPlugin::new();
+    ///
+    /// // Register it with the host
+    /// let host = HostBuilder::new()
+    ///     .with_engine(engine)
+    ///     .with_plugin(Arc::new(my_plugin))?
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// # example().unwrap();
+    /// ```
+    ///
     /// # Errors
     /// [`BuildError::DuplicatePlugin`], found by `downcast_ref`.
     pub fn with_plugin<P: HostPlugin>(mut self, plugin: Arc<P>) -> anyhow::Result<Self> {
@@ -141,6 +186,19 @@ impl HostBuilder {
     /// Whether guests' HTTP requests may go to the machine that the host runs on: by default they may.
     pub fn with_loopback_egress(mut self, egress: LoopbackEgress) -> Self {
         self.loopback_egress = egress;
+        self
+    }
+
+    /// How many HTTP requests each workload's components may send at once.
+    pub fn with_outgoing_limits(mut self, limits: OutgoingLimits) -> Self {
+        self.outgoing_limits = limits;
+        self
+    }
+
+    /// How many sockets with a peer outside of the workload's own loopback each workload may have at once: by default
+    /// an eighth of what the process may open, and at most 1,024.
+    pub fn with_max_outside_sockets(mut self, sockets: usize) -> Self {
+        self.max_outside_sockets = Some(sockets);
         self
     }
 
@@ -200,7 +258,8 @@ impl HostBuilder {
             instance_reuse: self.instance_reuse,
             request_observer: self.request_observer,
             host_path_roots: self.host_path_roots.iter().map(resolve).collect::<Result<_, _>>()?,
-            egress: Egress::new(self.loopback_egress),
+            egress: Egress::new(self.loopback_egress).with_limits(self.outgoing_limits),
+            max_outside_sockets: self.max_outside_sockets,
         });
         let events = broadcast::Sender::new(EVENTS_KEPT);
         let loader = Loader::new(Arc::clone(&resolver), events.clone(), self.lazy_limits);

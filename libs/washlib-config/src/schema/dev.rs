@@ -53,13 +53,14 @@ section! {
         http_client_trust_roots: Option<Sourced<TrustRoots>>,
         /// How many connections the HTTP listener serves at once.
         max_connections: Option<Sourced<u32>>,
-        /// How many outgoing HTTP connections a workload may hold.
+        /// How many connections a workload's outgoing HTTP requests may use at once; those that wait for a request do
+        /// not count.
         max_outbound_http_connections_per_workload: Option<Sourced<u32>>,
-        /// How many outgoing socket connections a workload may hold.
+        /// How many sockets a workload may have that lead out of it.
         max_outbound_socket_connections_per_workload: Option<Sourced<u32>>,
-        /// How many accepted socket connections a workload may hold.
+        /// How many connections a workload may have that come in by published ports.
         max_inbound_socket_connections_per_workload: Option<Sourced<u32>>,
-        /// How long a request waits for a free connection, such as `5s`.
+        /// How long an outgoing HTTP request waits until it may use a connection, such as `5s`.
         http_connection_wait: Option<Sourced<String>>,
         /// Whether components may use `wasi:webgpu`.
         wasi_webgpu: Option<Sourced<bool>>,

@@ -31,7 +31,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use roots::RootCertificateError;
+pub use roots::{RootCertificateError, TrustRoots};
 
 /// Requests of one workload that are under way at once, until their responses have been read.
 const MAX_REQUESTS: usize = 128;
@@ -62,17 +62,36 @@ pub enum LoopbackEgress {
     Refused,
 }
 
+/// How many requests the components of one workload may send at once. What is `None` stays as it is by default.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct OutgoingLimits {
+    /// Requests that are under way, until their responses have been read: by default 128. A request takes a connection of
+    /// its own, unless the server speaks HTTP/2. Connections that wait for a request do not count.
+    pub max_requests: Option<usize>,
+    /// How long a request waits until it is one of them, before it fails: by default 5 seconds.
+    pub wait: Option<Duration>,
+}
+
 /// What a host's guests may do outside, and the end of it.
 #[derive(Debug)]
 pub(crate) struct Egress {
     loopback: LoopbackEgress,
     max_requests: usize,
+    /// How long a request waits until it is one of them.
+    place_patience: Duration,
     closing: watch::Sender<bool>,
 }
 
 impl Egress {
     pub(crate) fn new(loopback: LoopbackEgress) -> Self {
-        Self { loopback, max_requests: MAX_REQUESTS, closing: watch::Sender::new(false) }
+        let closing = watch::Sender::new(false);
+        Self { loopback, max_requests: MAX_REQUESTS, place_patience: PLACE_PATIENCE, closing }
+    }
+
+    pub(crate) fn with_limits(mut self, limits: OutgoingLimits) -> Self {
+        self.max_requests = limits.max_requests.unwrap_or(self.max_requests).min(Semaphore::MAX_PERMITS);
+        self.place_patience = limits.wait.unwrap_or(self.place_patience);
+        self
     }
 
     /// Closes connections that wait for requests, and keeps none any more.
@@ -117,7 +136,8 @@ impl OutgoingHttp {
     }
 
     fn with(connector: Connector, pool: Arc<Pool>, egress: &Egress) -> Self {
-        Self { connector, pool, places: Arc::new(Semaphore::new(egress.max_requests)), place_patience: PLACE_PATIENCE }
+        let places = Arc::new(Semaphore::new(egress.max_requests));
+        Self { connector, pool, places, place_patience: egress.place_patience }
     }
 
     /// Sends a request, if it may leave, and waits for the head of its response.

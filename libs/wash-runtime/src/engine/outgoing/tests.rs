@@ -52,7 +52,7 @@ fn egress(loopback: LoopbackEgress, max_requests: usize) -> Egress {
 }
 
 fn outgoing(resolver: Scripted, egress: &Egress, limits: PoolLimits) -> OutgoingHttp {
-    let trust = roots::client_config(Vec::new()).unwrap();
+    let trust = roots::client_config(roots::TrustRoots::default(), Vec::new()).unwrap();
     let connector = Connector::new(trust, egress.loopback, Box::new(resolver));
     OutgoingHttp::with(connector, Pool::new(limits, None, egress.closing.subscribe()), egress)
 }

@@ -30,6 +30,7 @@ mod udp_host;
 pub(crate) mod wasip3;
 
 pub(crate) use names::NameLookup;
+pub use names::is_lookup_name;
 pub(crate) use network::{ConnectError, VirtualNetwork};
 
 /// Sockets that one component or service of a store may have at once; beyond that `create-tcp-socket`,

@@ -55,6 +55,12 @@ enum Rule {
     Subdomains(String),
 }
 
+/// Whether the setting `allowed-names` of `wasi:sockets/ip-name-lookup` can have this entry: `example.com`,
+/// `*.example.com` or `*`.
+pub fn is_lookup_name(entry: &str) -> bool {
+    Rule::parse(entry).is_ok()
+}
+
 impl NameLookup {
     /// Allows what the entries say: `example.com`, `*.example.com` (not `example.com` itself) or `*`. Without entries
     /// it allows nothing.

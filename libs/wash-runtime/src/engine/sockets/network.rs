@@ -59,13 +59,20 @@ enum TcpEntry {
 
 impl VirtualNetwork {
     /// A network on which nobody listens.
+    #[cfg(test)]
     pub(crate) fn new() -> Arc<Self> {
+        Self::with_max_descriptors(None)
+    }
+
+    /// A network on which nobody listens, with so many real sockets at most.
+    pub(crate) fn with_max_descriptors(max: Option<usize>) -> Arc<Self> {
+        let descriptors = max.unwrap_or_else(max_descriptors).min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             tcp: Mutex::new(PortTable::new()),
             udp: Mutex::new(PortTable::new()),
             budget: Arc::default(),
             sockets: Arc::new(Semaphore::new(MAX_SOCKETS)),
-            descriptors: Arc::new(Semaphore::new(max_descriptors())),
+            descriptors: Arc::new(Semaphore::new(descriptors)),
             lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
             listens: Notify::new(),
         })

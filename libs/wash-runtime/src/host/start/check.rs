@@ -10,6 +10,7 @@ use super::{CONCURRENT_HANDLER, HANDLER, StartError, exports_handler, is_program
 use crate::engine::sockets::NameLookup;
 use crate::engine::workload::{HttpOptions, SERVICE_ID, UnresolvedWorkload, http_entry};
 use crate::engine::{is_supported_wasi, provides_interface};
+use crate::host::http::settings::{INSTANCE_REUSE, REQUEST_TIMEOUT};
 use crate::plugin::HostPlugin;
 use crate::types::Workload;
 use crate::wit::WitInterface;
@@ -124,30 +125,65 @@ pub(super) fn http_config(entry: &WitInterface, options: &mut HttpOptions) -> Re
         value: value.clone(),
         expected,
     };
-    if let Some(value) = entry.config.get("request-timeout") {
+    if let Some(value) = entry.config.get(REQUEST_TIMEOUT) {
         let timeout = humantime::parse_duration(value)
-            .map_err(|_| invalid("request-timeout", value, "a duration such as `30s`"))?;
+            .map_err(|_| invalid(REQUEST_TIMEOUT, value, "a duration such as `30s`"))?;
         options.request_timeout = Some(timeout);
     }
-    if let Some(value) = entry.config.get("instance-reuse") {
-        options.instance_reuse = value.parse().map_err(|_| invalid("instance-reuse", value, "a number of requests"))?;
+    if let Some(value) = entry.config.get(INSTANCE_REUSE) {
+        options.instance_reuse = value.parse().map_err(|_| invalid(INSTANCE_REUSE, value, "a number of requests"))?;
     }
     Ok(())
 }
 
-/// The names that the workload may resolve: none, unless an entry for `wasi:sockets/ip-name-lookup` asks for it; all,
-/// unless its setting `allowed-names` lists some.
-pub(super) fn name_lookup(interfaces: &[WitInterface]) -> Result<NameLookup, StartError> {
+/// The names that a component or the service may resolve: none, unless an entry for `wasi:sockets/ip-name-lookup` asks
+/// for it; all, unless its setting `allowed-names` lists some. `allowed-names.<component>` goes first for that component.
+/// An empty list allows none.
+pub(super) fn name_lookup(interfaces: &[WitInterface], component: &str) -> Result<NameLookup, StartError> {
     let asks = |entry: &&WitInterface| {
         entry.namespace == "wasi" && entry.package == "sockets" && entry.interfaces.contains("ip-name-lookup")
     };
     let Some(entry) = interfaces.iter().find(asks) else { return Ok(NameLookup::Denied) };
-    let names = entry.config.get("allowed-names").map_or("*", String::as_str);
+    let own = format!("allowed-names.{component}");
+    let setting = [own.as_str(), "allowed-names"].into_iter().find_map(|key| Some((key, entry.config.get(key)?)));
+    let (key, names) = setting.map_or(("allowed-names", "*"), |(key, names)| (key, names.as_str()));
+    let names = names.trim();
+    if names.is_empty() {
+        return Ok(NameLookup::Denied);
+    }
     let names: Vec<String> = names.split(',').map(|name| name.trim().to_string()).collect();
     NameLookup::parse(&names).map_err(|invalid| StartError::InterfaceConfig {
         interface: entry.to_string(),
-        key: "allowed-names".to_string(),
+        key: key.to_string(),
         value: invalid.entry,
         expected: "a list of names such as `example.com,*.example.org`",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_may_resolve_other_names_than_the_workload() {
+        let lookup = |settings: &[(&str, &str)], component: &str| {
+            let entry = WitInterface {
+                namespace: "wasi".to_string(),
+                package: "sockets".to_string(),
+                interfaces: ["ip-name-lookup".to_string()].into(),
+                config: settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+                ..WitInterface::default()
+            };
+            format!("{:?}", name_lookup(&[entry], component))
+        };
+        let settings =
+            [("allowed-names", "all.example"), ("allowed-names.one", "one.example"), ("allowed-names.two", "")];
+        for (component, allowed) in [("one", "\"one.example\""), ("two", "Denied"), ("three", "\"all.example\"")] {
+            let lookup = lookup(&settings, component);
+            assert!(lookup.contains(allowed), "{component}: {lookup}");
+        }
+        assert!(lookup(&[], "one").contains("Any"));
+        let wrong = lookup(&[("allowed-names.one", "a b")], "one");
+        assert!(wrong.contains("allowed-names.one") && wrong.contains("a b"), "{wrong}");
+    }
 }

@@ -20,7 +20,7 @@ use crate::engine::schedule::CpuShare;
 use crate::engine::scratch::Scratch;
 use crate::engine::service_calls::{self, ServiceCalls};
 use crate::engine::siblings::{self, Sharing, SiblingInterface};
-use crate::engine::sockets::VirtualNetwork;
+use crate::engine::sockets::{NameLookup, VirtualNetwork};
 use crate::engine::workload::{ItemBase, UnresolvedWorkload, WorkloadItem};
 use crate::engine::{Admission, AllowedHosts, CompiledComponent, Ctx, Engine, Role};
 use crate::host::guest_output::{GuestOutput, GuestStreams, OutputSource};
@@ -143,16 +143,19 @@ pub(super) fn finish(
     egress: &Egress,
 ) -> Result<Linked, StartError> {
     let handler = handler(&workload)?;
-    let name_lookup = super::check::name_lookup(&workload.host_interfaces)?;
+    let name_lookup = |item: &ItemBase| super::check::name_lookup(&workload.host_interfaces, &item.id);
     let identity = Arc::clone(&workload.identity);
     let is_called = workload.service.as_ref().is_some_and(|service| !is_program(service));
     let outgoing = Arc::new(OutgoingHttp::new(&workload.engine, egress));
+    let surroundings = Surroundings { volumes: &volumes, output, outgoing: &outgoing };
     let mut items = Vec::new();
     for component in workload.components {
-        items.push(item(component.0, Role::Component, &volumes, output, &outgoing)?);
+        let name_lookup = name_lookup(&component.0)?;
+        items.push(item(component.0, Role::Component, name_lookup, &surroundings)?);
     }
     if let Some(service) = workload.service {
-        items.push(item(service.0, Role::Service, &volumes, output, &outgoing)?);
+        let name_lookup = name_lookup(&service.0)?;
+        items.push(item(service.0, Role::Service, name_lookup, &surroundings)?);
     }
     let handler = match handler {
         Some(index) => Some(Handler { item: index, export: handler_export(&workload.engine, &items[index])? }),
@@ -165,7 +168,6 @@ pub(super) fn finish(
         handler,
         service_calls: if is_called { Some(heritage.service_calls.unwrap_or_default()) } else { None },
         network: heritage.network,
-        name_lookup,
         service_imports: heritage.service_imports,
         lineage: heritage.lineage,
         _scratch: volumes.scratch,
@@ -210,13 +212,20 @@ fn handler_export(engine: &Engine, item: &Item) -> Result<HandlerExport, StartEr
         .map_err(|err| StartError::Link { component: item.id.to_string(), source: err.into() })
 }
 
+/// What all items of a workload are made with.
+struct Surroundings<'a> {
+    volumes: &'a Volumes,
+    output: &'a Arc<dyn GuestOutput>,
+    outgoing: &'a Arc<OutgoingHttp>,
+}
+
 fn item(
     base: ItemBase,
     role: Role,
-    volumes: &Volumes,
-    output: &Arc<dyn GuestOutput>,
-    outgoing: &Arc<OutgoingHttp>,
+    name_lookup: NameLookup,
+    surroundings: &Surroundings<'_>,
 ) -> Result<Item, StartError> {
+    let &Surroundings { volumes, output, outgoing } = surroundings;
     let mut linker = base.linker;
     let pre: InstancePre<Ctx> = base
         .component
@@ -236,6 +245,7 @@ fn item(
             workload: Arc::clone(outgoing),
             allowed_hosts: AllowedHosts::parse(&resources.allowed_hosts)?,
         }),
+        name_lookup,
         memory_limit: positive(resources.memory_limit_mb).map(|limit| limit.saturating_mul(1 << 20)),
         cpu_share: u32::try_from(resources.cpu_limit).ok().filter(|limit| *limit > 0).map(CpuShare::new),
         output: GuestStreams::new(source, Arc::clone(output)),

@@ -70,6 +70,8 @@ pub(super) struct Resolver {
     pub(super) host_path_roots: Vec<PathBuf>,
     /// What guests may do outside.
     pub(super) egress: Egress,
+    /// Sockets of each workload that lead out of it.
+    pub(super) max_outside_sockets: Option<usize>,
 }
 
 /// A workload that is ready to be invoked, and the plugins that know of it.
@@ -102,7 +104,8 @@ impl Resolver {
         let plan = imports::plan(&unresolved, &self.plugins).map_err(|problems| StartError::Imports { problems })?;
         let predecessor = predecessor.filter(|old| old.service_can_stay(terms.as_ref(), &unresolved, &plan));
         let heritage = Heritage {
-            network: predecessor.map_or_else(VirtualNetwork::new, Predecessor::network),
+            network: predecessor
+                .map_or_else(|| VirtualNetwork::with_max_descriptors(self.max_outside_sockets), Predecessor::network),
             lineage: predecessor.map_or_else(Arc::<Lineage>::default, Predecessor::lineage),
             service_imports: service_imports(&unresolved, &plan),
             service_calls: predecessor.and_then(Predecessor::service_calls),
@@ -136,8 +139,11 @@ impl Resolver {
     pub(super) fn check(&self, workload: &Workload) -> Result<HttpOptions, StartError> {
         check::names(workload)?;
         check::host_interfaces(workload, &self.plugins)?;
-        check::name_lookup(&workload.host_interfaces)?;
+        if workload.service.is_some() {
+            check::name_lookup(&workload.host_interfaces, SERVICE_ID)?;
+        }
         for component in &workload.components {
+            check::name_lookup(&workload.host_interfaces, &component.name)?;
             AllowedHosts::parse(&component.local_resources.allowed_hosts)?;
         }
         let directories =

@@ -69,3 +69,13 @@ async fn one_socket_speaks_inside_and_outside() {
     answers.sort_unstable();
     assert_eq!(answers, ["127.0.0.1:53", &outside, "done"]);
 }
+
+#[test]
+fn sockets_that_lead_out_of_a_workload_are_limited() {
+    let network = VirtualNetwork::with_max_descriptors(Some(1));
+    let slot = network.descriptor_slot();
+    assert!(slot.is_some());
+    assert!(network.descriptor_slot().is_none());
+    drop(slot);
+    assert!(network.descriptor_slot().is_some());
+}
