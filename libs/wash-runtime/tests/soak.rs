@@ -184,7 +184,7 @@ struct Held {
 async fn at_rest(host: &TestHost) -> Held {
     let is_at_rest = || {
         let pool = host.host.metrics().pool.unwrap();
-        pool.component_instances == 0 && pool.core_instances == 0
+        pool.component_instances == 0 && pool.memories == 0
     };
     let mut last = count("fd");
     support::within_patience(async {

@@ -90,7 +90,6 @@ impl CodeSources {
     }
 
     /// The same cache for another engine.
-    #[cfg(feature = "wasip3")]
     pub(super) fn for_engine(&self, engine: &wasmtime::Engine) -> Self {
         Self { digests: Arc::clone(&self.digests), ..Self::new(engine, self.cache.clone(), self.builds) }
     }
@@ -119,14 +118,8 @@ impl Engine {
     }
 
     /// What the component runs on.
-    #[cfg(feature = "wasip3")]
     fn for_component(&self, bytes: &[u8]) -> Result<Self, CompileError> {
         self.for_components([bytes]).map_err(|err| CompileError::Load(err.into()))
-    }
-
-    #[cfg(not(feature = "wasip3"))]
-    fn for_component(&self, _: &[u8]) -> Result<&Self, CompileError> {
-        Ok(self)
     }
 
     /// The digest of a component's bytes, remembered while somebody else holds them too.
@@ -136,13 +129,15 @@ impl Engine {
 
     /// The code of a component whose bytes are not at hand: from memory or from the cache, `None` if it is in neither.
     ///
-    /// This reads files: call it from a thread that may block. Where it is in neither, the first such call takes a few
-    /// milliseconds more, to look for code of WASI 0.3.
+    /// This reads files: call it from a thread that may block.
     pub fn load_compiled(&self, digest: ComponentDigest) -> Option<(CompiledComponent, CodeOrigin)> {
-        let found = self.load_own(digest);
-        #[cfg(feature = "wasip3")]
-        let found = found.or_else(|| self.for_cached()?.load_own(digest));
-        found
+        self.load_own(digest).or_else(|| self.that_knows(digest)?.load_own(digest))
+    }
+
+    /// Whether code of a component is at hand, in memory or in the cache. It may turn out to be damaged.
+    pub(super) fn knows(&self, digest: ComponentDigest) -> bool {
+        let is_cached = |cache: &CodeCache| cache.contains(&self.entry_key(&digest));
+        self.code.loaded.contains(&digest) || self.code.cache.as_ref().is_some_and(is_cached)
     }
 
     fn load_own(&self, digest: ComponentDigest) -> Option<(CompiledComponent, CodeOrigin)> {
@@ -207,7 +202,7 @@ impl Engine {
     ) -> Result<(Component, CodeOrigin), CompileError> {
         let Some(cache) = &self.code.cache else {
             check_bounds(bytes)?;
-            let component = compiled(bytes, |bytes| Component::from_binary(self.inner(), bytes))?;
+            let component = self.compiled(bytes, |bytes| Component::from_binary(self.inner(), bytes))?;
             return Ok((component, CodeOrigin::Compiled));
         };
         let key = self.entry_key(&digest);
@@ -215,13 +210,25 @@ impl Engine {
             return Ok((component, CodeOrigin::Cache));
         }
         check_bounds(bytes)?;
-        let code = compiled(bytes, |bytes| TrustedCode::compile(self.inner(), bytes))?;
+        let code = self.compiled(bytes, |bytes| TrustedCode::compile(self.inner(), bytes))?;
         // Code that is mapped from its file takes memory that the system can take back and that processes share.
         let component = match cache.store(self.inner(), &key, (digest, bytes.len()), &code) {
             Some(component) => component,
             None => code.load(self.inner()).map_err(|err| CompileError::Load(err.into()))?,
         };
         Ok((component, CodeOrigin::Compiled))
+    }
+
+    /// The component as it is compiled. What is wrong with one is said of the bytes as they came.
+    fn compiled<T>(&self, bytes: &[u8], compile: impl Fn(&[u8]) -> wasmtime::Result<T>) -> Result<T, CompileError> {
+        // Slots have all data copied.
+        if !self.uses_slots()
+            && let Cow::Owned(changed) = copy_little_data(bytes)
+            && let Ok(code) = compile(&changed)
+        {
+            return Ok(code);
+        }
+        compile(bytes).map_err(invalid)
     }
 
     fn entry_key(&self, digest: &ComponentDigest) -> EntryKey {
@@ -253,16 +260,6 @@ fn check_bounds(bytes: &[u8]) -> Result<(), CompileError> {
         InvalidError::Excessive { .. } => CompileError::TooComplex(err.into()),
         err => CompileError::Invalid(err.into()),
     })
-}
-
-/// The component as it is compiled. What is wrong with one is said of the bytes as they came.
-fn compiled<T>(bytes: &[u8], compile: impl Fn(&[u8]) -> wasmtime::Result<T>) -> Result<T, CompileError> {
-    if let Cow::Owned(changed) = copy_little_data(bytes)
-        && let Ok(code) = compile(&changed)
-    {
-        return Ok(code);
-    }
-    compile(bytes).map_err(invalid)
 }
 
 fn invalid(err: wasmtime::Error) -> CompileError {

@@ -94,6 +94,11 @@ impl LoadedComponents {
         }
     }
 
+    /// Whether somebody holds the component, or loads it.
+    pub(super) fn contains(&self, digest: &ComponentDigest) -> bool {
+        self.lock().contains_key(digest)
+    }
+
     /// Unlists the component if nobody holds it and nobody is about to.
     fn forget(&self, digest: ComponentDigest) {
         let mut slots = self.lock();

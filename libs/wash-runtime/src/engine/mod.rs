@@ -34,10 +34,12 @@ pub(crate) mod scratch;
 pub(crate) mod service_calls;
 mod sibling_types;
 pub(crate) mod siblings;
+mod slots;
 pub(crate) mod sockets;
 mod special_addresses;
 mod split;
 mod unused_memory;
+mod variants;
 #[cfg(feature = "wasip3")]
 mod wasip3;
 pub mod workload;
@@ -59,8 +61,11 @@ use memory::{BudgetShare, MemoryBudget};
 pub use outgoing::{LoopbackEgress, OutgoingLimits, RootCertificateError, TrustRoots};
 use pool::PoolSettings;
 pub use pool::{MemoryReset, PoolUsage};
+pub(crate) use slots::NoStack;
+use slots::Slots;
 pub use sockets::is_lookup_name;
 use unused_memory::UnusedMemory;
+use variants::{Variant, Variants};
 pub use workload::UnresolvedWorkload;
 
 /// How long a guest may compute before it has to let others run.
@@ -103,14 +108,30 @@ pub struct Engine {
     call_timeout: Option<Duration>,
     /// Whom guests' encrypted connections trust.
     trust: Arc<ClientConfig>,
-    /// What the pool became; `None` without one.
-    pool: Option<PoolSettings>,
-    /// What the pool keeps; `None` where it keeps nothing.
-    unused_memory: Option<Arc<UnusedMemory>>,
+    places: Places,
     code: Arc<CodeSources>,
-    /// The engine for WASI 0.3, where this is not it.
-    #[cfg(feature = "wasip3")]
-    wasip3: Option<Arc<wasip3::Concurrent>>,
+    variant: Variant,
+    /// The other engines, where this is the first one.
+    variants: Option<Arc<Variants>>,
+}
+
+/// Where an engine's instances live.
+#[derive(Clone)]
+enum Places {
+    /// In memories and on stacks that are used again.
+    Slots(Slots),
+    /// In wasmtime's pool, which may keep memories of those that have ended.
+    Pool(PoolSettings, Option<Arc<UnusedMemory>>),
+    /// Each is mapped on its own.
+    Mapped,
+}
+
+/// What is wasmtime's of an engine.
+struct Core {
+    inner: wasmtime::Engine,
+    linker: Linker<Ctx>,
+    places: Places,
+    variant: Variant,
 }
 
 impl Engine {
@@ -126,21 +147,27 @@ impl Engine {
         }
     }
 
-    /// How much of the pool of instances is in use; `None` if instances are mapped one by one.
+    /// How many of the places for instances are in use; `None` if instances are mapped one by one.
     pub fn pool_usage(&self) -> Option<PoolUsage> {
-        self.pool?.usage(&self.inner)
+        match &self.places {
+            Places::Slots(slots) => Some(slots.usage()),
+            Places::Pool(pool, _) => pool.usage(&self.inner),
+            Places::Mapped => None,
+        }
     }
 
-    /// What is in use of all pools.
-    #[cfg(not(feature = "wasip3"))]
-    pub(crate) fn total_pool_usage(&self) -> Option<PoolUsage> {
-        self.pool_usage()
-    }
-
-    /// How slots of the pool are made clean: the way that was chosen, never [`MemoryReset::Auto`]. `None` if instances
-    /// are mapped one by one.
+    /// How memories are made clean: the way that was chosen, never [`MemoryReset::Auto`]. `None` if instances are
+    /// mapped one by one.
     pub fn memory_reset(&self) -> Option<MemoryReset> {
-        Some(self.pool?.reset)
+        match &self.places {
+            Places::Slots(_) => Some(MemoryReset::PagemapScan),
+            Places::Pool(pool, _) => Some(pool.reset),
+            Places::Mapped => None,
+        }
+    }
+
+    fn uses_slots(&self) -> bool {
+        matches!(self.places, Places::Slots(_))
     }
 
     /// Whom guests' encrypted connections trust.
@@ -157,7 +184,11 @@ impl Engine {
     }
 
     pub(crate) fn new_memory_share(&self) -> Arc<BudgetShare> {
-        BudgetShare::new(Arc::clone(&self.memory), self.unused_memory.clone())
+        let unused = match &self.places {
+            Places::Pool(_, unused) => unused.clone(),
+            Places::Slots(_) | Places::Mapped => None,
+        };
+        BudgetShare::new(Arc::clone(&self.memory), unused)
     }
 
     /// Threads for guests that compute for long.
@@ -226,20 +257,21 @@ impl EngineBuilder {
         self
     }
 
-    /// How many component instances may live at once in the pool: 2,000 unless set, at least 1. A typical component has
-    /// one memory and takes one of these places.
+    /// How many component instances may live at once: 2,000 unless set, at least 1. A typical component has one memory
+    /// and takes one of these places.
     ///
     /// Each place reserves 4 GiB of address space and takes about six of the mappings that Linux allows a process
-    /// (`vm.max_map_count`). Where the system allows less, the pool is made smaller and a warning is recorded.
+    /// (`vm.max_map_count`). Where the system allows less, there are fewer and a warning is recorded.
     ///
-    /// Components of WASI 0.3 have a pool of their own, of the same size, made when the first of them starts.
+    /// Components of WASI 0.3, and those with much initial data, have as many places of their own, made when the first
+    /// of them starts.
     #[must_use]
     pub fn with_max_instances(mut self, instances: u32) -> Self {
         self.pool.instances = instances.max(1);
         self
     }
 
-    /// How a place in the pool is made clean for its next instance.
+    /// How a memory is made clean for its next instance.
     #[must_use]
     pub fn with_memory_reset(mut self, reset: MemoryReset) -> Self {
         self.pool.reset = reset;
@@ -272,53 +304,75 @@ impl EngineBuilder {
     }
 
     fn try_build(self) -> Result<Engine, EngineError> {
-        let (inner, pool) =
-            self.build_engine(configuration(self.builds)).map_err(|err| EngineError::Configuration(err.into()))?;
-        #[cfg(feature = "wasip3")]
-        let wasip3 = Some(Arc::new(wasip3::Concurrent::new(self.clone())));
-        let linker = ctx::linker(&inner).map_err(|err| EngineError::Link(err.into()))?;
-        let code = CodeSources::new(&inner, self.code_cache, self.builds);
-        start_clock(&inner, Arc::clone(&code.digests)).map_err(EngineError::Clock)?;
-        let memory = Arc::new(MemoryBudget::of_this_machine());
+        let core = self.core(Variant::default())?;
+        let code = CodeSources::new(&core.inner, self.code_cache.clone(), self.builds);
+        start_clock(&core.inner, Arc::clone(&code.digests)).map_err(EngineError::Clock)?;
         let compute = Arc::new(Compute::start().map_err(EngineError::Threads)?);
-        let trust = outgoing::roots::client_config(self.trust_roots, self.extra_roots)
+        let trust = outgoing::roots::client_config(self.trust_roots, self.extra_roots.clone())
             .map_err(|err| EngineError::Tls(err.into()))?;
-        let unused_memory = pool.and_then(|pool| pool.unused_memory(&inner)).map(Arc::new);
         Ok(Engine {
-            inner,
-            linker: Arc::new(linker),
-            memory,
+            inner: core.inner,
+            linker: Arc::new(core.linker),
+            memory: Arc::new(MemoryBudget::of_this_machine()),
             compute,
             call_timeout: Some(CALL_TIMEOUT),
             trust,
-            pool,
-            unused_memory,
+            places: core.places,
             code: Arc::new(code),
-            #[cfg(feature = "wasip3")]
-            wasip3,
+            variant: core.variant,
+            variants: Some(Arc::new(Variants::new(self))),
         })
     }
 
-    fn build_engine(&self, config: Config) -> wasmtime::Result<(wasmtime::Engine, Option<PoolSettings>)> {
-        if self.pooling_allocator {
-            match self.pool.build(&config) {
-                Ok((engine, pool)) => return Ok((engine, Some(pool))),
-                Err(err) => {
-                    tracing::warn!("no address space for pooled instances, each is mapped on its own: {err:#}");
-                }
+    fn core(&self, variant: Variant) -> Result<Core, EngineError> {
+        let built = self.build_engine(configuration(self.builds, variant), variant);
+        let (inner, places) = built.map_err(|err| EngineError::Configuration(err.into()))?;
+        let linker = linker(&inner, variant).map_err(|err| EngineError::Link(err.into()))?;
+        Ok(Core { inner, linker, places, variant })
+    }
+
+    fn build_engine(&self, mut config: Config, variant: Variant) -> wasmtime::Result<(wasmtime::Engine, Places)> {
+        if !self.pooling_allocator {
+            return Ok((wasmtime::Engine::new(&config)?, Places::Mapped));
+        }
+        if !variant.is_large
+            && let Some(slots) = self.pool.slots()
+        {
+            slots.configure(&mut config);
+            return Ok((wasmtime::Engine::new(&config)?, Places::Slots(slots)));
+        }
+        match self.pool.build(&config) {
+            Ok((engine, pool)) => {
+                let unused = pool.unused_memory(&engine).map(Arc::new);
+                Ok((engine, Places::Pool(pool, unused)))
+            }
+            Err(err) => {
+                tracing::warn!("no address space for pooled instances, each is mapped on its own: {err:#}");
+                Ok((wasmtime::Engine::new(&config)?, Places::Mapped))
             }
         }
-        Ok((wasmtime::Engine::new(&config)?, None))
     }
 }
 
-fn configuration(builds: Builds) -> Config {
+#[cfg(feature = "wasip3")]
+fn linker(engine: &wasmtime::Engine, variant: Variant) -> wasmtime::Result<Linker<Ctx>> {
+    if variant.is_concurrent { wasip3::linker(engine) } else { ctx::linker(engine) }
+}
+
+#[cfg(not(feature = "wasip3"))]
+fn linker(engine: &wasmtime::Engine, _: Variant) -> wasmtime::Result<Linker<Ctx>> {
+    ctx::linker(engine)
+}
+
+fn configuration(builds: Builds, variant: Variant) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         // WASI 0.2 components run one call at a time; without this every call from guest to host keeps task tables.
-        .concurrency_support(false)
+        .concurrency_support(variant.is_concurrent)
         .epoch_interruption(true);
+    #[cfg(feature = "wasip3")]
+    config.wasm_component_model_async(variant.is_concurrent);
     if builds == Builds::Successive {
         config.cranelift_opt_level(OptLevel::None);
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use tempfile::TempDir;
 use wash_runtime::engine::code_cache::{CodeCache, CodeCacheError, Prune};
-use wash_runtime::engine::{CodeOrigin, CompileError, ComponentDigest, Engine};
+use wash_runtime::engine::{CodeOrigin, CompileError, ComponentDigest, Engine, MemoryReset};
 
 use crate::support;
 
@@ -393,11 +393,16 @@ fn a_cache_that_cannot_be_written_only_costs_time() {
 #[test]
 fn an_engine_that_compiles_otherwise_finds_nothing() {
     let directory = Directory::new();
-    let pooled = Engine::builder().with_max_instances(16).with_code_cache(directory.open()).build().unwrap();
+    let builder = || Engine::builder().with_max_instances(16).with_code_cache(directory.open());
+    let pooled = builder().with_memory_reset(MemoryReset::Decommit).build().unwrap();
     pooled.load(&component(1)).unwrap();
-    // Where instances live says nothing about their code. The unit tests change what does.
-    let mapped = Engine::builder().with_pooling_allocator(false).with_code_cache(directory.open()).build().unwrap();
+    // Where instances live says nothing about their code, how they get their data does.
+    let mapped = builder().with_pooling_allocator(false).build().unwrap();
     assert_eq!(origin(&mapped, &component(1)), CodeOrigin::Cache);
+    let scanned = builder().build().unwrap();
+    if scanned.memory_reset() == Some(MemoryReset::PagemapScan) {
+        assert_eq!(origin(&scanned, &component(1)), CodeOrigin::Compiled);
+    }
 }
 
 #[test]

@@ -268,6 +268,11 @@ impl CodeCache {
         component
     }
 
+    /// Whether there is an entry. Whether it can be trusted is not looked at.
+    pub(super) fn contains(&self, key: &EntryKey) -> bool {
+        matches!(self.open_entry(key), Ok(Some(_)))
+    }
+
     /// Stores code and returns what the new entry holds; `None` where that does not work.
     pub(super) fn store(
         &self,

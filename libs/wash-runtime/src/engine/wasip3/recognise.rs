@@ -7,7 +7,7 @@ use wasmparser::{Chunk, Parser, Payload};
 use crate::engine::compile::is_of_wasi_0_3;
 
 /// Whether one of the component's own imports or exports is an interface of WASI 0.3.
-pub(super) fn is_wasip3(bytes: &[u8]) -> bool {
+pub(in crate::engine) fn is_wasip3(bytes: &[u8]) -> bool {
     let mut parser = Parser::new(0);
     let mut rest = bytes;
     while let Ok(Chunk::Parsed { consumed, payload }) = parser.parse(rest, true) {

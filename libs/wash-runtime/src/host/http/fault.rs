@@ -10,9 +10,9 @@ use wasmtime::PoolConcurrencyLimitError;
 
 use super::guest::GuestResult;
 use super::response::{ResponseBody, text};
-use crate::engine::Busy;
 use crate::engine::schedule::DeadlineExceeded;
 use crate::engine::service_calls::ServiceCallError;
+use crate::engine::{Busy, NoStack};
 use crate::host::metrics::RequestOutcome;
 
 /// Why a guest gave no response.
@@ -39,6 +39,11 @@ pub(super) enum Fault {
 #[derive(Debug, thiserror::Error)]
 #[error("the workload has stopped")]
 pub(super) struct Stopped;
+
+/// Whether as many instances live as may.
+fn has_no_place(err: &wasmtime::Error) -> bool {
+    err.is::<NoStack>() || err.is::<PoolConcurrencyLimitError>()
+}
 
 /// Whether the guest only came at the wrong moment.
 fn is_temporary(err: &wasmtime::Error) -> bool {
@@ -77,7 +82,7 @@ impl Fault {
     /// What the request counts as.
     pub(super) fn outcome(&self) -> RequestOutcome {
         match self {
-            Self::Failed(err) if err.is::<PoolConcurrencyLimitError>() => RequestOutcome::Rejected,
+            Self::Failed(err) if has_no_place(err) => RequestOutcome::Rejected,
             Self::Failed(_) | Self::Refused(_) | Self::Silent | Self::Panicked | Self::NoHandler => {
                 RequestOutcome::Failed
             }
@@ -89,7 +94,7 @@ impl Fault {
 
     pub(super) fn into_response(self, workload_id: &str) -> Response<ResponseBody> {
         match self {
-            Self::Failed(err) if err.is::<PoolConcurrencyLimitError>() => {
+            Self::Failed(err) if has_no_place(&err) => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "the host runs as many instances as it can")
             }
             Self::Failed(err) if is_temporary(&err) => come_back(&err.root_cause().to_string(), Duration::ZERO),

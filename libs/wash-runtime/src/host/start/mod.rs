@@ -191,7 +191,6 @@ impl Resolver {
     }
 
     /// What the workload's components run on.
-    #[cfg(feature = "wasip3")]
     async fn engine_for(&self, workload: &Workload) -> Result<Engine, StartError> {
         let components = workload.components.iter().map(|component| component.bytes.clone());
         let bytes: Vec<_> = components.chain(workload.service.iter().map(|service| service.bytes.clone())).collect();
@@ -203,11 +202,6 @@ impl Resolver {
             // It cannot panic; if it does, the host itself goes on.
             Err(_) => Ok(self.engine.clone()),
         }
-    }
-
-    #[cfg(not(feature = "wasip3"))]
-    async fn engine_for(&self, _: &Workload) -> Result<Engine, StartError> {
-        Ok(self.engine.clone())
     }
 
     /// Lets plugins and siblings add their functions. `bound` gets every plugin that has met the workload.
