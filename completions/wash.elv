@@ -895,7 +895,7 @@ set edit:completion:arg-completer[wash] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
             cand list 'List what is in it, the last used first'
-            cand prune 'Remove what was not used for long'
+            cand prune 'Remove what was not used for long, and what interrupted pulls have left'
             cand clean 'Remove everything'
             cand path 'Print where it is'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -956,7 +956,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;oci;cache;help'= {
             cand list 'List what is in it, the last used first'
-            cand prune 'Remove what was not used for long'
+            cand prune 'Remove what was not used for long, and what interrupted pulls have left'
             cand clean 'Remove everything'
             cand path 'Print where it is'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -1022,7 +1022,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;oci;help;cache'= {
             cand list 'List what is in it, the last used first'
-            cand prune 'Remove what was not used for long'
+            cand prune 'Remove what was not used for long, and what interrupted pulls have left'
             cand clean 'Remove everything'
             cand path 'Print where it is'
         }
@@ -1570,7 +1570,7 @@ set edit:completion:arg-completer[wash] = {|@words|
         }
         &'wash;help;oci;cache'= {
             cand list 'List what is in it, the last used first'
-            cand prune 'Remove what was not used for long'
+            cand prune 'Remove what was not used for long, and what interrupted pulls have left'
             cand clean 'Remove everything'
             cand path 'Print where it is'
         }

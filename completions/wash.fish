@@ -808,7 +808,7 @@ complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcomman
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from cache" -l non-interactive -d 'Never ask: every question is answered with its safe default (the default when stdin is not a terminal)'
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from cache" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from cache" -f -a "list" -d 'List what is in it, the last used first'
-complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove what was not used for long'
+complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove what was not used for long, and what interrupted pulls have left'
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from cache" -f -a "clean" -d 'Remove everything'
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from cache" -f -a "path" -d 'Print where it is'
 complete -c wash -n "__fish_wash_using_subcommand oci; and __fish_seen_subcommand_from cache" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
