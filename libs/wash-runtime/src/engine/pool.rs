@@ -54,7 +54,7 @@ pub enum MemoryReset {
     /// the rest back. Pages that are swapped out or being moved at that moment are found too, which wasmtime's own use
     /// of the scan passes over; so these memories are not wasmtime's.
     ///
-    /// It is the fastest way for components that touch little of their memory. Those with more than 64 KiB of initial
+    /// It is the fastest way for components that touch little of their memory. Those with more than 256 KiB of initial
     /// data are better off with copy-on-write mappings, and [`Decommit`](Self::Decommit) is used for them. So it is where
     /// the kernel lacks the scan, and a warning is recorded.
     PagemapScan,

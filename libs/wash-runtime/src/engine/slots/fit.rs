@@ -2,8 +2,13 @@
 
 use wasmparser::{BinaryReader, MemorySectionReader};
 
-use crate::engine::initial_data::MOST_COPIED;
 use crate::engine::split::{Section, Unreadable, sections};
+
+/// Bytes of a component's data, which are copied into each instance and overwritten after it. More are cheaper mapped.
+const MOST_DATA: usize = 256 << 10;
+
+/// Components in one another; none that a tool writes has more.
+const MOST_NESTED: usize = 16;
 
 /// Core modules, and instances of them, that one component may have.
 const MOST_PARTS: usize = 64;
@@ -51,10 +56,10 @@ fn fits(component: &[u8]) -> Result<bool, Unreadable> {
             },
             section::component::CORE_INSTANCE => parts += count(part.reader())?,
             // It may be instantiated many times, so it may wrap what is there, and nothing more.
-            section::component::COMPONENT if has_core(part.content)? => return Ok(false),
+            section::component::COMPONENT if has_core(part.content, MOST_NESTED)? => return Ok(false),
             _ => {}
         }
-        if data > MOST_COPIED || parts > MOST_PARTS {
+        if data > MOST_DATA || parts > MOST_PARTS {
             return Ok(false);
         }
     }
@@ -94,11 +99,12 @@ fn are_plain(reader: BinaryReader<'_>) -> Result<bool, Unreadable> {
 }
 
 /// Whether a nested component, or one in it, has core modules or instances of its own.
-fn has_core(component: &[u8]) -> Result<bool, Unreadable> {
+fn has_core(component: &[u8], depth: usize) -> Result<bool, Unreadable> {
     for part in sections(component)? {
         let has_core = match part.id {
             section::component::CORE_MODULE | section::component::CORE_INSTANCE => true,
-            section::component::COMPONENT => has_core(part.content)?,
+            section::component::COMPONENT if depth == 0 => true,
+            section::component::COMPONENT => has_core(part.content, depth - 1)?,
             _ => false,
         };
         if has_core {
@@ -128,15 +134,15 @@ mod tests {
     #[test]
     fn a_component_with_few_data_and_plain_memories_fits() {
         let with_data = |size: usize| module(&format!(r#"(memory 17) (data (i32.const 8) "{}")"#, "x".repeat(size)));
-        assert!(with_data(60_000));
-        assert!(!with_data(70_000));
+        assert!(with_data(200_000));
+        assert!(!with_data(300_000));
         assert!(check("(component)"));
         assert!(module("(memory 256)"));
         for content in ["(memory 257)", "(memory i64 1)", "(memory 1 1 shared)", "(memory 1 (pagesize 1))"] {
             assert!(!module(content), "{content}");
         }
         assert!(!module(&"(memory 1)".repeat(5)));
-        let half = format!(r#"(core module (memory 1) (data (i32.const 8) "{}"))"#, "x".repeat(40_000));
+        let half = format!(r#"(core module (memory 1) (data (i32.const 8) "{}"))"#, "x".repeat(150_000));
         assert!(check(&format!("(component {half})")) && !check(&format!("(component {half} {half})")));
     }
 
@@ -149,6 +155,8 @@ mod tests {
         assert!(!instances(65));
         assert!(check("(component (component (component)))"));
         assert!(!check("(component (component (component (core module))))"));
+        let nested = |depth: usize| check(&format!("{}{}", "(component ".repeat(depth), ")".repeat(depth)));
+        assert!(nested(10) && !nested(90));
         // Each export is some bytes here, and a reference to a function in every instance.
         let exports = |count: usize| {
             (0..count).map(|index| format!(r#"(export "function-{index}" (func 0))"#)).collect::<String>()
