@@ -110,8 +110,8 @@ impl Programs {
             format!("{}, {} kB, with the wasmtime library {}", version(ours)?, size(ours)?, locked_wasmtime()?),
             format!("the peer: {}, {} kB", version(peer)?, size(peer)?),
             "wash-host: epochs on (10 ms), so a guest that computes lets others run; fresh instance per request unless \
-             a row says reuse; memory reset `auto`: PAGEMAP_SCAN only where pages are neither swapped nor moved, \
-             otherwise all of it is given back to the system; compiled code cached; a thread per processor"
+             a row says reuse; memory reset `auto`: the host's own memories, overwritten where PAGEMAP_SCAN finds pages \
+             that are present or swapped; compiled code cached; a thread per processor"
                 .to_owned(),
             "wasmtime serve: epochs off unless a row gives `-W timeout`; fresh instance per request unless a row says \
              reuse; memory reset: all of it is given back to the system, unless a row says pool flags; compiled code \
