@@ -18,7 +18,9 @@ use super::headers::{self, HeaderBytes};
 use super::linked::{Item, Linked, Role};
 use super::memory::BudgetShare;
 use super::outgoing::OutgoingHooks;
+use super::pool::TABLE_ELEMENTS;
 use super::schedule::{Epoch, Schedule};
+use super::slots::NoPlace;
 use super::sockets::{self, SocketRole, SocketsCtx, SocketsCtxView, SocketsView};
 use crate::types::LocalResources;
 
@@ -119,6 +121,11 @@ impl Ctx {
     /// Names the trace that the invocation belongs to.
     pub(crate) fn set_trace(&mut self, trace: Option<Arc<HeaderMap>>) {
         self.trace = trace;
+    }
+
+    /// Takes a place for one more instance in this store.
+    pub(super) fn add_instance(&self) -> Result<(), NoPlace> {
+        self.memory.add_instance()
     }
 
     /// Takes more of the memory that all guests have together.
@@ -243,7 +250,9 @@ impl ResourceLimiter for Ctx {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.take_memory(desired.saturating_sub(current).saturating_mul(TABLE_ENTRY)))
+        // A table is filled in one step, in which no other guest has its turn.
+        let is_small = desired <= TABLE_ELEMENTS;
+        Ok(is_small && self.take_memory(desired.saturating_sub(current).saturating_mul(TABLE_ENTRY)))
     }
 }
 
@@ -271,7 +280,7 @@ pub(crate) fn new_store(
         Role::Component => MAX_COMPONENT_RESOURCES,
         Role::Service => MAX_SERVICE_RESOURCES,
     });
-    let memory = engine.new_memory_share();
+    let memory = engine.new_memory_share()?;
     let ctx = Ctx {
         linked: Arc::clone(linked),
         schedule,

@@ -1,10 +1,11 @@
 //! How much memory guests may have: each instance for itself, and all instances of an engine together.
 //!
-//! It counts linear memory only; tables are bounded by the engine's pool.
+//! What counts as memory, [`super::ctx`] says.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::slots::{NoPlace, Taken};
 use super::unused_memory::UnusedMemory;
 
 /// Linear memory that all instances of an engine have together.
@@ -52,11 +53,22 @@ pub(crate) struct BudgetShare {
     budget: Arc<MemoryBudget>,
     used: AtomicUsize,
     unused: Option<Arc<UnusedMemory>>,
+    /// None where wasmtime counts instances.
+    places: Option<Taken>,
 }
 
 impl BudgetShare {
-    pub(crate) fn new(budget: Arc<MemoryBudget>, unused: Option<Arc<UnusedMemory>>) -> Arc<Self> {
-        Arc::new(Self { budget, used: AtomicUsize::new(0), unused })
+    pub(crate) fn new(
+        budget: Arc<MemoryBudget>,
+        unused: Option<Arc<UnusedMemory>>,
+        places: Option<Taken>,
+    ) -> Arc<Self> {
+        Arc::new(Self { budget, used: AtomicUsize::new(0), unused, places })
+    }
+
+    /// Takes a place for one more instance in the store.
+    pub(crate) fn add_instance(&self) -> Result<(), NoPlace> {
+        self.places.as_ref().map_or(Ok(()), Taken::take)
     }
 
     /// Takes more, unless the engine's guests together would have too much, or this store more than half of it all.
@@ -88,8 +100,8 @@ mod tests {
     #[test]
     fn a_share_is_given_back_and_none_takes_more_than_half() {
         let budget = Arc::new(MemoryBudget::new(100));
-        let one = BudgetShare::new(Arc::clone(&budget), None);
-        let other = BudgetShare::new(Arc::clone(&budget), None);
+        let one = BudgetShare::new(Arc::clone(&budget), None, None);
+        let other = BudgetShare::new(Arc::clone(&budget), None, None);
         assert!(!one.grow(51));
         assert!(one.grow(50));
         assert!(!one.grow(1));

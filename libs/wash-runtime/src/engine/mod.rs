@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::TrustAnchor;
 use thiserror::Error;
 use wasmtime::component::Linker;
-use wasmtime::{Config, OptLevel};
+use wasmtime::{Config, OptLevel, PoolConcurrencyLimitError};
 
 mod admission;
 mod allowed_hosts;
@@ -61,12 +61,16 @@ use memory::{BudgetShare, MemoryBudget};
 pub use outgoing::{LoopbackEgress, OutgoingLimits, RootCertificateError, TrustRoots};
 use pool::PoolSettings;
 pub use pool::{MemoryReset, PoolUsage};
-pub(crate) use slots::NoStack;
-use slots::Slots;
+use slots::{NO_MEMORY, NoPlace, Slots};
 pub use sockets::is_lookup_name;
 use unused_memory::UnusedMemory;
 use variants::{Variant, Variants};
 pub use workload::UnresolvedWorkload;
+
+/// Whether as many instances live as may.
+pub(crate) fn has_no_place(err: &wasmtime::Error) -> bool {
+    err.is::<NoPlace>() || err.is::<PoolConcurrencyLimitError>() || err.root_cause().to_string() == NO_MEMORY
+}
 
 /// How long a guest may compute before it has to let others run.
 const EPOCH: Duration = Duration::from_millis(10);
@@ -183,12 +187,14 @@ impl Engine {
         &self.inner
     }
 
-    pub(crate) fn new_memory_share(&self) -> Arc<BudgetShare> {
-        let unused = match &self.places {
-            Places::Pool(_, unused) => unused.clone(),
-            Places::Slots(_) | Places::Mapped => None,
+    /// What a store with one instance takes of what all have together.
+    pub(crate) fn new_memory_share(&self) -> Result<Arc<BudgetShare>, NoPlace> {
+        let (unused, place) = match &self.places {
+            Places::Pool(_, unused) => (unused.clone(), None),
+            Places::Slots(slots) => (None, Some(slots.take()?)),
+            Places::Mapped => (None, None),
         };
-        BudgetShare::new(Arc::clone(&self.memory), unused)
+        Ok(BudgetShare::new(Arc::clone(&self.memory), unused, place))
     }
 
     /// Threads for guests that compute for long.

@@ -19,7 +19,7 @@ const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
 const TABLES_PER_COMPONENT: u32 = 2;
 
 /// Pointer-sized entries of one table; the largest language runtimes need tens of thousands.
-const TABLE_ELEMENTS: usize = 100_000;
+pub(super) const TABLE_ELEMENTS: usize = 100_000;
 
 /// Bytes of a memory that stay mapped between two instances where it is overwritten from its start: enough for the stack
 /// of a megabyte that most toolchains place first, and for the data after it.

@@ -50,13 +50,15 @@ fn is_concurrent(_: &[u8]) -> bool {
 pub(super) struct Variants {
     builder: EngineBuilder,
     made: Mutex<Vec<Engine>>,
+    /// Held by who makes one, which takes longer than others should wait for what is there.
+    making: Mutex<()>,
     /// In the order of [`Variant::ALL`].
     compatibilities: [OnceLock<Option<[u8; 32]>>; 4],
 }
 
 impl Variants {
     pub(super) fn new(builder: EngineBuilder) -> Self {
-        Self { builder, made: Mutex::default(), compatibilities: Default::default() }
+        Self { builder, made: Mutex::default(), making: Mutex::default(), compatibilities: Default::default() }
     }
 
     /// Those that exist.
@@ -66,9 +68,9 @@ impl Variants {
     }
 
     fn get_or_build(&self, base: &Engine, variant: Variant) -> Result<Engine, EngineError> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = made.iter().find(|engine| engine.variant == variant) {
-            return Ok(engine.clone());
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = self.made().into_iter().find(|engine| engine.variant == variant) {
+            return Ok(engine);
         }
         // It shares with the first engine what is no part of wasmtime's: the budget of memory, threads, trust, the cache.
         let core = self.builder.core(variant)?;
@@ -83,7 +85,7 @@ impl Variants {
             variants: None,
             ..base.clone()
         };
-        made.push(engine.clone());
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(engine.clone());
         Ok(engine)
     }
 
@@ -123,8 +125,10 @@ impl Engine {
             cache.contains(&EntryKey::new(&digest, &compatibility)).then_some(variant)
         };
         let missing = Variant::ALL.into_iter().enumerate();
-        let missing = missing
-            .filter(|(_, variant)| *variant != self.variant && !made.iter().any(|engine| engine.variant == *variant));
+        let missing = missing.filter(|(_, variant)| {
+            let has_use = !variant.is_large || self.uses_slots();
+            has_use && *variant != self.variant && !made.iter().any(|engine| engine.variant == *variant)
+        });
         variants.get_or_build(self, missing.filter_map(has_code).next()?).ok()
     }
 

@@ -6,14 +6,15 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Empty, Full};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use wash_runtime::engine::Engine;
-use wash_runtime::host::HostBuilder;
+use wash_runtime::engine::{Engine, MemoryReset};
 use wash_runtime::host::guest_output::GuestStream;
 use wash_runtime::host::http::{DevRouter, HttpServer};
-use wash_runtime::types::LocalResources;
+use wash_runtime::host::HostBuilder;
+use wash_runtime::types::{Component, LocalResources};
 
 use crate::support::{
-    Answer, TestHost, chunked_echo, environment, get, get_http2, hello, next_chunk, probe, raw, within_patience,
+    Answer, TestHost, chunked_echo, environment, from_text, get, get_http2, hello, next_chunk, probe, raw,
+    within_patience, workload_of,
 };
 
 #[tokio::test]
@@ -185,4 +186,38 @@ async fn only_a_connection_without_a_request_is_closed_in_time() {
     assert_eq!(within_patience(silent.read(&mut [0])).await.unwrap(), 0);
     chunks.send("two").unwrap();
     assert_eq!(next_chunk(response.body_mut()).await, "two");
+}
+
+#[tokio::test]
+async fn a_component_with_much_data_finds_it_whole_each_time() {
+    let engine = Engine::builder().with_max_instances(16).build().unwrap();
+    let has_slots = engine.memory_reset() == Some(MemoryReset::PagemapScan);
+    let host = TestHost::build(HostBuilder::new().with_engine(engine)).await;
+    // It tells its data's last byte, and leaves another one there.
+    let component = |size: usize| {
+        from_text(&format!(
+            r#"(component
+                (core module $m (memory 17) (data (i32.const 8) "{data}a")
+                    (func (export "last") (result i32)
+                        (i32.load8_u (i32.const {last}))
+                        (i32.store8 (i32.const {last}) (i32.const 122))))
+                (core instance $i (instantiate $m))
+                (func (export "last") (result u32) (canon lift (core func $i "last"))))"#,
+            data = "x".repeat(size),
+            last = size + 8,
+        ))
+    };
+    let places = || host.host.metrics().pool.unwrap().max_instances;
+    for (name, size, expected) in [("little", 1_000, 16), ("much", 400_000, if has_slots { 32 } else { 16 })] {
+        let mut request = workload_of(name, Vec::new());
+        request.workload.host_interfaces.clear();
+        request.workload.components =
+            vec![Component { name: name.to_string(), bytes: component(size), ..Component::default() }];
+        host.deploy(request).await;
+        assert_eq!(places(), expected, "{name}");
+        for _ in 0..100 {
+            let last = host.host.invoke(name, "last()", None).await.unwrap().wave().unwrap();
+            assert_eq!(last, u32::from(b'a').to_string(), "{name}");
+        }
+    }
 }

@@ -321,6 +321,7 @@ async fn instance_of(store: &mut StoreContextMut<'_, Ctx>, item: usize) -> wasmt
     if let Some(instance) = store.data().instance(item) {
         return Ok(instance);
     }
+    store.data().add_instance()?;
     let pre = store.data().linked().item(item).pre.clone();
     let instance = pre.instantiate_async(&mut *store).await?;
     store.data_mut().set_instance(item, instance);

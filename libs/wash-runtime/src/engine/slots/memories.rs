@@ -16,6 +16,9 @@ const MOST_KEPT: usize = 1 << 20;
 /// Bytes that all unused memories keep together.
 const MOST_KEPT_BY_ALL: usize = 64 << 20;
 
+/// What an instance is told for which there is no memory. No type of ours comes through wasmtime.
+pub(in crate::engine) const NO_MEMORY: &str = "the engine's instances have as many memories as they may have at once";
+
 /// Memories for the instances of an engine, made when they are needed and then used again.
 #[derive(Debug)]
 pub(super) struct Memories {
@@ -41,8 +44,10 @@ struct Slot {
     guard: usize,
     /// From the memory's first byte on.
     accessible: usize,
-    /// Bytes that the system may still hold for it. They are zero.
+    /// Bytes that the system still holds for it. They are zero.
     kept: usize,
+    /// Where the last of them may be.
+    kept_end: usize,
 }
 
 impl Memories {
@@ -66,11 +71,12 @@ impl Memories {
         let found = {
             let mut unused = self.unused();
             if unused.in_use >= self.most {
-                return Err(format!("the engine's instances have {} memories, and no more at once", self.most));
+                return Err(NO_MEMORY.to_string());
             }
             unused.in_use += 1;
             unused.pop(accessible)
         };
+        let found = found.filter(|slot| slot.capacity() >= capacity && slot.guard >= guard);
         let slot = match found {
             Some(slot) => Ok(slot),
             None => Slot::new(capacity, guard),
@@ -84,10 +90,12 @@ impl Memories {
 
     /// Makes a memory clean for its next use. One that cannot be is unmapped.
     fn take_back(&self, mut slot: Slot) {
-        let is_clean = slot.clean(&self.scanner, self.page).is_ok();
+        let has_room = self.unused().kept < MOST_KEPT_BY_ALL;
+        let most = if has_room { MOST_KEPT } else { 0 };
+        let cleaned = slot.clean(&self.scanner, self.page, most);
         let mut unused = self.unused();
         unused.in_use -= 1;
-        if is_clean && unused.kept + slot.kept <= MOST_KEPT_BY_ALL {
+        if cleaned.is_ok() {
             unused.push(slot);
         }
     }
@@ -116,7 +124,7 @@ impl Slot {
     fn new(capacity: usize, guard: usize) -> io::Result<Self> {
         let length = guard.checked_mul(2).and_then(|guards| guards.checked_add(capacity));
         let length = length.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        Ok(Self { space: Reservation::new(length)?, guard, accessible: 0, kept: 0 })
+        Ok(Self { space: Reservation::new(length)?, guard, accessible: 0, kept: 0, kept_end: 0 })
     }
 
     fn capacity(&self) -> usize {
@@ -124,10 +132,24 @@ impl Slot {
     }
 
     fn set_accessible(&mut self, bytes: usize) -> io::Result<()> {
+        if bytes > self.capacity() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let (before, after) = (self.guard + self.accessible, self.guard + bytes);
         if before < after {
-            self.space.set_accessible(before..after, true)?;
+            self.space.set_accessible(before..after, true).inspect_err(|_| {
+                // A part of it may be accessible now. Whoever runs in this memory must not find it.
+                if self.space.set_accessible(before..after, false).is_err() {
+                    tracing::error!("a guest's memory cannot be closed again");
+                    std::process::abort();
+                }
+            })?;
         } else if after < before {
+            // Nothing that is not seen from now on is kept, or nobody would count it.
+            if self.kept_end > after {
+                self.space.give_back(after..before)?;
+                self.kept_end = after;
+            }
             self.space.set_accessible(after..before, false)?;
         }
         self.accessible = bytes;
@@ -135,12 +157,12 @@ impl Slot {
     }
 
     #[expect(unsafe_code, reason = "zeros are written over what the kernel says was written")]
-    fn clean(&mut self, scanner: &Scanner, page: usize) -> io::Result<()> {
+    fn clean(&mut self, scanner: &Scanner, page: usize, most: usize) -> io::Result<()> {
         let first = self.space.at(0).addr();
         let (start, end) = (self.guard, self.guard + self.accessible);
         let (mut seen, mut kept) = (start, 0);
-        while seen < end && kept < MOST_KEPT {
-            let written = scanner.written(first + seen..first + end, (MOST_KEPT - kept) / page)?;
+        while seen < end && kept < most {
+            let written = scanner.written(first + seen..first + end, (most - kept) / page)?;
             seen = written.seen - first;
             for run in written.runs() {
                 kept += run.len();
@@ -151,7 +173,7 @@ impl Slot {
         if seen < end {
             self.space.give_back(seen..end)?;
         }
-        self.kept = kept;
+        (self.kept, self.kept_end) = (kept, seen);
         Ok(())
     }
 }
@@ -267,6 +289,22 @@ mod tests {
         let (in_use, kept) = memories.usage();
         assert_eq!(in_use, 0);
         assert!((1..=MOST_KEPT).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn what_is_beyond_a_smaller_size_is_not_kept() {
+        let Some(memories) = memories(1) else { return };
+        for pages in (20..40).rev() {
+            let mut one = memory(&memories, 17).unwrap();
+            one.grow_to(pages * PAGE).unwrap();
+            bytes(&mut *one)[(pages - 1) * PAGE..].fill(1);
+        }
+        drop(memory(&memories, 17).unwrap());
+        let mut unused = memories.unused();
+        let slot = unused.pop(17 * PAGE).unwrap();
+        let first = slot.space.at(0).addr();
+        let written = memories.scanner.written(first..first + slot.space.length(), 1_000).unwrap();
+        assert_eq!(written.runs().count(), 0);
     }
 
     #[test]

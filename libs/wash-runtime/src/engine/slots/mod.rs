@@ -17,19 +17,22 @@ use super::pool::PoolUsage;
 
 mod fit;
 mod memories;
+mod places;
 mod reservation;
 mod scan;
 mod stacks;
 
 pub(super) use fit::is_for;
-pub(crate) use stacks::NoStack;
+pub(super) use memories::NO_MEMORY;
+pub(crate) use places::{NoPlace, Taken};
 
 /// Memories of one instance, on the average of those that live.
-const MEMORIES_PER_INSTANCE: u32 = 4;
+const MEMORIES_PER_INSTANCE: u32 = 2;
 
 /// What the instances of an engine use, and what waits for the next ones.
 #[derive(Clone, Debug)]
 pub(super) struct Slots {
+    places: Arc<places::Places>,
     memories: Arc<memories::Memories>,
     stacks: Arc<stacks::Stacks>,
 }
@@ -38,7 +41,8 @@ impl Slots {
     /// For so many instances at once. An error where the kernel does not tell which pages were written.
     pub(super) fn new(instances: u32) -> io::Result<Self> {
         let memories = memories::Memories::new(instances.saturating_mul(MEMORIES_PER_INSTANCE) as usize)?;
-        Ok(Self { memories: Arc::new(memories), stacks: Arc::new(stacks::Stacks::new(instances as usize)) })
+        let places = places::Places::new(instances as usize);
+        Ok(Self { places, memories: Arc::new(memories), stacks: Arc::new(stacks::Stacks::new()) })
     }
 
     /// Lets an engine's instances live in these slots.
@@ -50,14 +54,18 @@ impl Slots {
             .memory_init_cow(false);
     }
 
+    /// A place for the first instance of a store.
+    pub(super) fn take(&self) -> Result<Taken, NoPlace> {
+        Taken::first(&self.places)
+    }
+
     pub(super) fn usage(&self) -> PoolUsage {
         let (memories, unused_bytes_resident) = self.memories.usage();
-        let stacks = self.stacks.in_use();
         PoolUsage {
-            max_instances: u32::try_from(self.stacks.most()).unwrap_or(u32::MAX),
-            component_instances: stacks as u64,
+            max_instances: u32::try_from(self.places.most()).unwrap_or(u32::MAX),
+            component_instances: self.places.taken() as u64,
             memories,
-            stacks,
+            stacks: self.stacks.in_use(),
             unused_bytes_resident,
         }
     }

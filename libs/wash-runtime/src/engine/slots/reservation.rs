@@ -85,8 +85,11 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own, and whoever used parts of it has kept this value until now. Where the
-        // system does not take it back, it is lost until the process ends.
-        _ = unsafe { munmap(self.start.as_ptr(), self.length) };
+        // SAFETY: the mapping is this value's own, and whoever used parts of it has kept this value until now.
+        let unmapped = unsafe { munmap(self.start.as_ptr(), self.length) };
+        if unmapped.is_err() {
+            // Its addresses are lost until the process ends, its memory need not be.
+            _ = self.give_back(0..self.length);
+        }
     }
 }

@@ -49,6 +49,8 @@ struct Run {
 #[derive(Debug)]
 pub(super) struct Scanner {
     pagemap: File,
+    /// What was opened is that process's for ever, in a fork too.
+    process: u32,
 }
 
 /// What one request told.
@@ -62,11 +64,16 @@ impl Scanner {
     /// Refused where the kernel does not know the request.
     pub(super) fn new() -> io::Result<Self> {
         let path = "/proc/self/pagemap";
-        let scanner = Self { pagemap: fs_err::File::open(path)?.into_file() };
-        let page = Box::new(0_u8);
-        let address = (&raw const *page).addr() & !0xfff;
-        scanner.written(address..address + 0x1000, 1)?;
-        Ok(scanner)
+        let scanner = Self { pagemap: fs_err::File::open(path)?.into_file(), process: std::process::id() };
+        // A page that was written, as a question whose answer is known.
+        let (written, size) = (Box::new(1_u8), rustix::param::page_size());
+        let address = (&raw const *written).addr() / size * size;
+        let found = scanner.written(address..address + size, 1)?.runs().next();
+        drop(written);
+        match found {
+            Some(run) if run.contains(&address) => Ok(scanner),
+            _ => Err(io::Error::other("the system does not tell which pages were written")),
+        }
     }
 
     /// Runs of pages between two addresses that may hold something other than zeros, up to a number of pages.
@@ -74,6 +81,9 @@ impl Scanner {
     /// A page that is being moved or is swapped out is not present; it is found all the same, because the kernel counts
     /// what stands in for it as swapped.
     pub(super) fn written(&self, addresses: Range<usize>, most_pages: usize) -> io::Result<Written> {
+        if self.process != std::process::id() {
+            return Err(io::Error::other("the pages are those of another process"));
+        }
         let mut runs = [Run::default(); RUNS];
         let mut request = Request {
             size: size_of::<Request>() as u64,

@@ -4,16 +4,14 @@
 
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Response, StatusCode};
-use wasmtime::PoolConcurrencyLimitError;
-
 use super::guest::GuestResult;
 use super::response::{ResponseBody, text};
 use crate::engine::schedule::DeadlineExceeded;
 use crate::engine::service_calls::ServiceCallError;
-use crate::engine::{Busy, NoStack};
+use crate::engine::{Busy, has_no_place};
 use crate::host::metrics::RequestOutcome;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response, StatusCode};
 
 /// Why a guest gave no response.
 pub(super) enum Fault {
@@ -39,11 +37,6 @@ pub(super) enum Fault {
 #[derive(Debug, thiserror::Error)]
 #[error("the workload has stopped")]
 pub(super) struct Stopped;
-
-/// Whether as many instances live as may.
-fn has_no_place(err: &wasmtime::Error) -> bool {
-    err.is::<NoStack>() || err.is::<PoolConcurrencyLimitError>()
-}
 
 /// Whether the guest only came at the wrong moment.
 fn is_temporary(err: &wasmtime::Error) -> bool {
