@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -14,6 +15,9 @@ use signal_hook::low_level::emulate_default_handler;
 
 /// Who asks so many times is not being heard: perhaps the tool hangs in a read that cannot be interrupted.
 const HEARD_AT_MOST: usize = 2;
+
+/// How long a signal that was raised may take to be heard.
+const STRAGGLER: Duration = Duration::from_millis(250);
 
 /// Who hears signals. They belong to the process, and so does this.
 static HEARERS: Mutex<Hearers> = Mutex::new(Hearers { question: None, tool: false, watched: false });
@@ -96,6 +100,20 @@ impl<T: Send + 'static> Question<T> {
             let _ = sender.send(answer.unwrap_or_else(|_| Err(io::Error::other("the question came to no end"))));
         })?;
         self.receiver.recv().map_err(io::Error::other)?
+    }
+
+    /// Ends the question. An interrupt that comes after the answer counts too.
+    pub(crate) fn close(self, answer: io::Result<T>) -> io::Result<T> {
+        if answer.as_ref().is_err_and(|err| err.kind() == io::ErrorKind::Interrupted) {
+            // A dialog says so itself and raises the signal too, which must find the question open.
+            let _ = self.receiver.recv_timeout(STRAGGLER);
+            return answer;
+        }
+        hearers().question = None;
+        match self.receiver.try_recv() {
+            Ok(Err(err)) if err.kind() == io::ErrorKind::Interrupted => Err(err),
+            _ => answer,
+        }
     }
 }
 

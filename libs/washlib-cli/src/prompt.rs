@@ -13,6 +13,7 @@ pub(crate) fn dialog<T: Send + 'static>(ask: impl FnOnce() -> dialoguer::Result<
     let question = Question::begin()?;
     let terminal = Terminal::keep()?;
     let answer = question.wait(|| ask().map_err(|dialoguer::Error::IO(err)| err));
+    let answer = question.close(answer);
     if answer.as_ref().is_err_and(|err| err.kind() == io::ErrorKind::Interrupted) {
         terminal.restore();
         // The cursor comes back, and what is said next begins a line. With the terminal gone nobody misses it.
@@ -29,7 +30,7 @@ pub(crate) fn secret(prompt: &str, repeated: Option<&str>) -> io::Result<String>
     terminal.hide_typing()?;
     let answer = secret_line(&question, prompt, repeated);
     terminal.restore();
-    answer
+    question.close(answer)
 }
 
 fn secret_line(question: &Question<String>, prompt: &str, repeated: Option<&str>) -> io::Result<String> {

@@ -5,6 +5,9 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -18,6 +21,9 @@ const GREEN: Style = AnsiColor::Green.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// How long an error waits for a program that reads events.
+const PATIENCE_FOR_READERS: Duration = Duration::from_secs(1);
 
 /// A tool's only way to its terminal. Clones speak to the same one.
 #[derive(Clone, Debug)]
@@ -287,7 +293,16 @@ impl Ui {
             hints: err.hints().to_vec(),
         };
         if self.streaming.load(Ordering::Relaxed) {
-            self.event(&ErrorEvent { kind: "error", envelope })
+            let line = serde_json::to_string(&ErrorEvent { kind: "error", envelope }).map_err(CommandError::failure)?;
+            // Whoever has stopped reading, perhaps with an event half written, keeps no program from its end.
+            let (told, heard) = mpsc::channel();
+            let ui = self.clone();
+            let writer = move || _ = told.send(ui.line_of_stream(&line));
+            thread::Builder::new().name("error".into()).spawn(writer).map_err(CommandError::stdout)?;
+            match heard.recv_timeout(PATIENCE_FOR_READERS) {
+                Ok(written) => written.map_err(CommandError::stdout),
+                Err(_) => Err(CommandError::failure("nobody reads the standard output")),
+            }
         } else {
             self.document(&envelope)
         }

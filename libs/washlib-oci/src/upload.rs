@@ -145,7 +145,9 @@ impl Client {
         let target = format!("blobs/uploads/?mount={digest}&from={}", from.path());
         let request = Request::new(repository, Method::POST, Target::Repository(target), progress)
             .about(format!("taking over a blob from {from}"), repository.to_string())
-            .scopes([Scope::push(repository), Scope::pull(from)]);
+            .scopes([Scope::push(repository), Scope::pull(from)])
+            // Sending the blob is the other attempt.
+            .once();
         let response = self.transport.send(&request).await?;
         if response.status().as_u16() == 201 {
             return Ok(Mount::Done);

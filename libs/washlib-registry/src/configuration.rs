@@ -92,6 +92,8 @@ impl Flags {
         if let Some((user, password)) = self.login {
             let registry = registries.first().map(|registry| (*registry).to_owned());
             let origin = "--user".to_owned();
+            // The command line has completed it.
+            settings.credentials.incomplete = None;
             settings.credentials.explicit = Some(ExplicitCredential { registry, user, password, origin });
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 
-use super::ingest::remove_leftover;
+use super::ingest::{self, remove_leftover};
 use super::{Cache, CacheError, NEW};
 use crate::digest::Digest;
 
@@ -121,6 +121,8 @@ impl Cache {
     pub fn prune(&self, which: Prune) -> Result<Removed, CacheError> {
         let now = SystemTime::now();
         let mut files = self.files()?;
+        // What cannot be removed is no reason to remove blobs in its place.
+        files.retain(|(part, file)| *part != Part::Download || !ingest::is_under_way(&file.path));
         files.sort_by_key(|(_, file)| file.last_used);
         let mut total: u64 = files.iter().map(|(_, file)| file.size).sum();
         let mut removed = Removed::default();

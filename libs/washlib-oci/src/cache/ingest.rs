@@ -99,7 +99,10 @@ impl Ingest {
         self.cache.make_folder(target.parent().unwrap_or(self.cache.folder()))?;
         fs::rename(&self.path, &target)?;
         let Self { cache, file, written, .. } = *self;
-        cache.keep_within_limit()?;
+        // The blob is there, whatever becomes of the others.
+        if let Err(err) = cache.keep_within_limit() {
+            tracing::warn!("the cache is not kept within its limit: {err}");
+        }
         file.unlock()?;
         Ok(Ok(CachedBlob { file, path: target, size: written, _temporary: cache.temporary }))
     }
@@ -114,9 +117,15 @@ impl Ingest {
     }
 }
 
+/// Whether somebody downloads to a file at this moment.
+pub(super) fn is_under_way(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
 /// Removes what a download has left, unless somebody goes on with it at this moment. Tells whether it did.
 pub(super) fn remove_leftover(path: &Path) -> Result<bool, CacheError> {
-    let file = match fs::OpenOptions::new().read(true).write(true).open(path) {
+    // A lock needs no right to write, and neither does the removal: somebody else's leftover has to go too.
+    let file = match fs::File::open(path) {
         Ok(file) => file.into_parts().0,
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(err) => return Err(err.into()),

@@ -35,7 +35,10 @@ pub(super) fn identity(files: &ClientCertificate) -> Result<Identity, RegistryEr
         pem.extend(fs_err::read(&files.key)?);
     }
     let identity = Identity::from_pem(&pem).map_err(|err| unusable(&files.key, &err))?;
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|err| unusable(&files.key, &err))?;
+    let keys = PrivateKeyDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    // The last one, as `Identity` takes it.
+    let key = keys.map_err(|err| unusable(&files.key, &err))?.pop();
+    let key = key.ok_or_else(|| unusable(&files.key, &"it holds no private key in PEM"))?;
     match CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider()) {
         Ok(_) => Ok(identity),
         Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
