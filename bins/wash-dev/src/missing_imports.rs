@@ -144,8 +144,8 @@ impl Missing<'_> {
         let has_package = !asked_for([&names]).is_empty();
         has_package.then(|| {
             format!(
-                "this host has {package}, but not in version {version}: import another one in wit/world.wit of \
-                 `{component}`"
+                "this host has {package}, but not {interface}: import another version or interface of it in \
+                 wit/world.wit of `{component}`"
             )
         })
     }

@@ -16,7 +16,8 @@ use wash_runtime::host::Host;
 
 use crate::settings::PublishedPort;
 
-/// How many connections to one port there can be; further ones wait.
+/// How many connections to one port there can be unless the configuration says how many there may be in all; further ones
+/// wait.
 const MOST_CONNECTIONS: usize = 256;
 
 /// How long not to accept when the system gives no more connections.
@@ -66,10 +67,15 @@ impl Ports {
     ) -> Self {
         let mut all = Self::default();
         let places = Arc::new(Semaphore::new(limit.unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)));
+        if limit == Some(0) {
+            // None are taken, and nobody waits for an answer that cannot come.
+            places.close();
+        }
         for BoundPort { port, listener, address } in ports {
             all.addresses.push((port.name, address));
             let way = Way { port: port.port, host: Arc::clone(host), current: current.clone() };
-            all.tasks.spawn(accept(listener, Arc::clone(&places), way));
+            let room = Semaphore::new(limit.unwrap_or(MOST_CONNECTIONS).clamp(1, Semaphore::MAX_PERMITS));
+            all.tasks.spawn(accept(listener, Arc::new(room), Arc::clone(&places), way));
         }
         all
     }
@@ -87,9 +93,8 @@ struct Way {
     current: watch::Receiver<Option<String>>,
 }
 
-async fn accept(listener: TcpListener, places: Arc<Semaphore>, way: Way) {
+async fn accept(listener: TcpListener, room: Arc<Semaphore>, places: Arc<Semaphore>, way: Way) {
     let Way { port, host, current } = way;
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     // They end with this task.
     let mut connections = JoinSet::new();
     loop {
@@ -103,7 +108,7 @@ async fn accept(listener: TcpListener, places: Arc<Semaphore>, way: Way) {
             }
         };
         // Only now: a port to which nobody connects keeps no place from another.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { continue };
         while connections.try_join_next().is_some() {}
         let (host, workload) = (Arc::clone(&host), current.borrow().clone());
         connections.spawn(async move {

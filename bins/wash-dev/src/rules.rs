@@ -2,6 +2,7 @@
 //!
 //! It knows names and ignore files; what is in a source is the business of [`crate::snapshot`].
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -63,7 +64,8 @@ impl SourceRules {
             return self;
         }
         let rules = Self { outputs: self.outputs, ..Self::new(&self.root, watching) };
-        rules.with_links(self.links)
+        // What was refused may have become smaller.
+        rules.with_links(Links { refused: Vec::new(), ..self.links })
     }
 
     /// Files and folders that hold all sources.
@@ -78,14 +80,29 @@ impl SourceRules {
         self
     }
 
-    /// The rules that also follow links among the sources, which lead to `targets`; `None` when these do. A target must
-    /// have no link in its own path.
-    pub(crate) fn following<'t>(&self, targets: impl Iterator<Item = &'t Path>) -> Option<Self> {
+    /// The rules that also follow links among the sources, each with its target; `None` when these do. A target must have
+    /// no link in its own path.
+    pub(crate) fn following<'t>(&self, links: impl Iterator<Item = (&'t Path, &'t Path)>) -> Option<Self> {
         let own = own_places(&self.root, &self.watching);
         // What holds the project itself leads back to where the link is.
         let is_outside =
-            |target: &&Path| !self.root.starts_with(target) && !own.iter().any(|place| target.starts_with(place));
-        let links = self.links.with(targets.filter(is_outside), |target| self.size_of(target));
+            |target: &Path| !self.root.starts_with(target) && !own.iter().any(|place| target.starts_with(place));
+        let mut rest: Vec<_> = links.filter(|(_, target)| is_outside(target)).collect();
+        // What lies outside keeps nothing watched by links to itself: a link of the project has to lead there.
+        let mut reached: BTreeSet<&Path> = BTreeSet::new();
+        loop {
+            let (now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(link, _)| {
+                own.iter().any(|place| link.starts_with(place)) || link.ancestors().any(|part| reached.contains(part))
+            });
+            if now.is_empty() {
+                break;
+            }
+            reached.extend(now.into_iter().map(|(_, target)| target));
+            rest = later;
+        }
+        // A target that is away, perhaps while a build replaces it, is waited for.
+        let away = self.links.followed.iter().map(PathBuf::as_path).filter(|target| !target.exists());
+        let links = self.links.with(reached.into_iter().chain(away), |target| self.size_of(target));
         (links != self.links).then(|| self.clone().with_links(links))
     }
 
@@ -94,10 +111,14 @@ impl SourceRules {
         &self.links.refused
     }
 
-    /// How many files and folders a link leads to, counted no further than it matters.
-    fn size_of(&self, target: &Path) -> usize {
+    /// How many files and folders a link leads to, and bytes in them, counted no further than it matters.
+    fn size_of(&self, target: &Path) -> (usize, u64) {
         let alone = Links { followed: vec![target.to_path_buf()], refused: Vec::new() };
-        self.clone().with_links(alone).entries(target).take(links::MAX_ENTRIES + 1).count()
+        let entries = self.clone().with_links(alone).entries(target).take(links::MAX_ENTRIES + 1);
+        entries.fold((0, 0), |(entries, bytes), entry| {
+            let file = entry.metadata().ok().filter(|metadata| metadata.is_file());
+            (entries + 1, bytes + file.map_or(0, |file| file.len()))
+        })
     }
 
     /// Adds the place of a component: the file, and the whole folder when it is one that only builds use.

@@ -57,9 +57,9 @@ impl Snapshot {
         now
     }
 
-    /// Where the symbolic links among the sources lead.
-    pub(crate) fn link_targets(&self) -> impl Iterator<Item = &Path> {
-        self.files.values().filter_map(|file| file.target.as_deref())
+    /// The symbolic links among the sources, and where they lead.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (&Path, &Path)> {
+        self.files.iter().filter_map(|(link, file)| Some((link.as_path(), file.target.as_deref()?)))
     }
 
     /// The files that were added, removed or have other content since `earlier`, in order.

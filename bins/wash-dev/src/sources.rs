@@ -63,7 +63,7 @@ impl ProjectSources {
         let mut seen = Snapshot::default();
         for _ in 0..MAX_LINKS_IN_A_ROW {
             seen = Snapshot::take(&rules, &seen);
-            match rules.following(seen.link_targets()) {
+            match rules.following(seen.links()) {
                 Some(more) => rules = more,
                 None => break,
             }
@@ -192,7 +192,7 @@ impl ProjectSources {
     /// Watches where links lead from now on, and no more where no link does.
     fn follow_links(&mut self) {
         for _ in 0..MAX_LINKS_IN_A_ROW {
-            let Some(rules) = self.rules.following(self.seen.link_targets()) else { return };
+            let Some(rules) = self.rules.following(self.seen.links()) else { return };
             let old = std::mem::replace(&mut self.rules, rules);
             // The change is the link itself.
             self.seen = self.seen.with_places_of(&self.rules, &old);

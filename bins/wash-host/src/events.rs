@@ -117,22 +117,26 @@ impl Events {
 
     /// Waits until everything is written, but not for a reader that has stopped.
     pub(crate) fn finish(&self) -> Result<(), CommandError> {
-        self.tell_of_missed();
+        if !self.tell_of_missed() {
+            // There may be room once the reader has gone on.
+            self.wait();
+            self.tell_of_missed();
+        }
         let finished = self.queue.finish(PATIENCE);
         self.failure().take().map_or(finished, Err)
     }
 
     /// Whether the reader knows of every event that it has missed.
     fn tell_of_missed(&self) -> bool {
-        let missed = self.shared.missed.load(Ordering::Relaxed);
+        let missed = self.shared.missed.swap(0, Ordering::Relaxed);
         if missed == 0 {
             return true;
         }
         let message = format!("{missed} events were missed");
         // It takes no room from events that are needed.
         let is_told = self.queue.push(&Event::Warning { message: &message }, Importance::Dispensable);
-        if is_told {
-            self.shared.missed.fetch_sub(missed, Ordering::Relaxed);
+        if !is_told {
+            self.shared.missed.fetch_add(missed, Ordering::Relaxed);
         }
         is_told
     }

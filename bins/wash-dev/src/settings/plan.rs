@@ -225,7 +225,16 @@ fn interfaces(config: &Config) -> Result<Vec<Entry>, SettingsError> {
         };
         entries.push(Entry { all, interface: Sourced::new(interface, entry.namespace.origin().clone()) });
     }
-    entries.extend(name_lookups(config));
+    if let Some(lookups) = name_lookups(config) {
+        if entries.iter().any(|entry| entry.interface.value().same_package(lookups.interface.value())) {
+            return Err(SettingsError::Exclusive {
+                one: "the entry for wasi:sockets in dev.host_interfaces",
+                other: "allowedIpNameLookups",
+                origin: lookups.interface.origin().clone(),
+            });
+        }
+        entries.push(lookups);
+    }
     Ok(entries)
 }
 

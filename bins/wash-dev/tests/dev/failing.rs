@@ -156,7 +156,7 @@ fn a_component_for_another_release_of_wasi_is_told_which_there_are() {
     project.offer("other", wat::parse_str(component).unwrap());
     project.choose("other");
     let event = expect_failure(&mut server);
-    assert_has(&hints(&event), "this host has wasi:keyvalue, but not in version 0.9.0");
+    assert_has(&hints(&event), "this host has wasi:keyvalue, but not wasi:keyvalue/store@0.9.0");
     expect_recovery(server, &project);
 }
 

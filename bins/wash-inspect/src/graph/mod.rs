@@ -171,13 +171,16 @@ impl Spaces {
 
     fn edges(&mut self, from: &Providers, to: &Providers, label: &str) {
         for (from, to) in from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to))) {
+            let edge = (from, to, label.to_owned());
+            if self.edges.contains(&edge) {
+                continue;
+            }
             if self.edges.len() >= MAX_DRAWN {
                 self.n_left_out += 1;
                 return;
             }
-            if self.edges.insert((from, to, label.to_owned())) {
-                self.graph.edges.push(GraphEdge { from: id(from), to: id(to), label: label.to_owned() });
-            }
+            self.edges.insert(edge);
+            self.graph.edges.push(GraphEdge { from: id(from), to: id(to), label: label.to_owned() });
         }
     }
 
