@@ -7,9 +7,9 @@ use http_body_util::{BodyExt, Empty, Full};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use wash_runtime::engine::{Engine, MemoryReset};
+use wash_runtime::host::HostBuilder;
 use wash_runtime::host::guest_output::GuestStream;
 use wash_runtime::host::http::{DevRouter, HttpServer};
-use wash_runtime::host::HostBuilder;
 use wash_runtime::types::{Component, LocalResources};
 
 use crate::support::{
