@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::slots::{NoPlace, Taken};
+use super::slots::{NoPlace, StorePlaces};
 use super::unused_memory::UnusedMemory;
 
 /// Linear memory that all instances of an engine have together.
@@ -54,21 +54,21 @@ pub(crate) struct BudgetShare {
     used: AtomicUsize,
     unused: Option<Arc<UnusedMemory>>,
     /// None where wasmtime counts instances.
-    places: Option<Taken>,
+    places: Option<StorePlaces>,
 }
 
 impl BudgetShare {
     pub(crate) fn new(
         budget: Arc<MemoryBudget>,
         unused: Option<Arc<UnusedMemory>>,
-        places: Option<Taken>,
+        places: Option<StorePlaces>,
     ) -> Arc<Self> {
         Arc::new(Self { budget, used: AtomicUsize::new(0), unused, places })
     }
 
     /// Takes a place for one more instance in the store.
     pub(crate) fn add_instance(&self) -> Result<(), NoPlace> {
-        self.places.as_ref().map_or(Ok(()), Taken::take)
+        self.places.as_ref().map_or(Ok(()), StorePlaces::take)
     }
 
     /// Takes more, unless the engine's guests together would have too much, or this store more than half of it all.

@@ -67,11 +67,6 @@ use unused_memory::UnusedMemory;
 use variants::{Variant, Variants};
 pub use workload::UnresolvedWorkload;
 
-/// Whether as many instances live as may.
-pub(crate) fn has_no_place(err: &wasmtime::Error) -> bool {
-    err.is::<NoPlace>() || err.is::<PoolConcurrencyLimitError>() || err.root_cause().to_string() == NO_MEMORY
-}
-
 /// How long a guest may compute before it has to let others run.
 const EPOCH: Duration = Duration::from_millis(10);
 
@@ -112,7 +107,7 @@ pub struct Engine {
     call_timeout: Option<Duration>,
     /// Whom guests' encrypted connections trust.
     trust: Arc<ClientConfig>,
-    places: Places,
+    allocation: Allocation,
     code: Arc<CodeSources>,
     variant: Variant,
     /// The other engines, where this is the first one.
@@ -121,7 +116,7 @@ pub struct Engine {
 
 /// Where an engine's instances live.
 #[derive(Clone)]
-enum Places {
+enum Allocation {
     /// In memories and on stacks that are used again.
     Slots(Slots),
     /// In wasmtime's pool, which may keep memories of those that have ended.
@@ -134,7 +129,7 @@ enum Places {
 struct Core {
     inner: wasmtime::Engine,
     linker: Linker<Ctx>,
-    places: Places,
+    allocation: Allocation,
     variant: Variant,
 }
 
@@ -153,25 +148,25 @@ impl Engine {
 
     /// How many of the places for instances are in use; `None` if instances are mapped one by one.
     pub fn pool_usage(&self) -> Option<PoolUsage> {
-        match &self.places {
-            Places::Slots(slots) => Some(slots.usage()),
-            Places::Pool(pool, _) => pool.usage(&self.inner),
-            Places::Mapped => None,
+        match &self.allocation {
+            Allocation::Slots(slots) => Some(slots.usage()),
+            Allocation::Pool(pool, _) => pool.usage(&self.inner),
+            Allocation::Mapped => None,
         }
     }
 
     /// How memories are made clean: the way that was chosen, never [`MemoryReset::Auto`]. `None` if instances are
     /// mapped one by one.
     pub fn memory_reset(&self) -> Option<MemoryReset> {
-        match &self.places {
-            Places::Slots(_) => Some(MemoryReset::PagemapScan),
-            Places::Pool(pool, _) => Some(pool.reset),
-            Places::Mapped => None,
+        match &self.allocation {
+            Allocation::Slots(_) => Some(MemoryReset::PagemapScan),
+            Allocation::Pool(pool, _) => Some(pool.reset),
+            Allocation::Mapped => None,
         }
     }
 
     fn uses_slots(&self) -> bool {
-        matches!(self.places, Places::Slots(_))
+        matches!(self.allocation, Allocation::Slots(_))
     }
 
     /// Whom guests' encrypted connections trust.
@@ -189,10 +184,10 @@ impl Engine {
 
     /// What a store with one instance takes of what all have together.
     pub(crate) fn new_memory_share(&self) -> Result<Arc<BudgetShare>, NoPlace> {
-        let (unused, place) = match &self.places {
-            Places::Pool(_, unused) => (unused.clone(), None),
-            Places::Slots(slots) => (None, Some(slots.take()?)),
-            Places::Mapped => (None, None),
+        let (unused, place) = match &self.allocation {
+            Allocation::Pool(_, unused) => (unused.clone(), None),
+            Allocation::Slots(slots) => (None, Some(slots.take()?)),
+            Allocation::Mapped => (None, None),
         };
         Ok(BudgetShare::new(Arc::clone(&self.memory), unused, place))
     }
@@ -253,10 +248,11 @@ impl EngineBuilder {
         self
     }
 
-    /// Whether instances come from memory that is reserved once (the default), or are mapped one by one.
+    /// Whether instances use memories one after another (the default), or each is mapped on its own.
     ///
-    /// The pool reserves several TiB of address space, no memory. Where the system refuses that, the engine maps
-    /// instances one by one and records a warning.
+    /// Memories are made when they are first needed, or come from wasmtime's pool, as [`MemoryReset`] says. The pool
+    /// reserves several TiB of address space, no memory. Where the system refuses that, the engine maps instances one by
+    /// one and records a warning.
     #[must_use]
     pub fn with_pooling_allocator(mut self, enabled: bool) -> Self {
         self.pooling_allocator = enabled;
@@ -323,7 +319,7 @@ impl EngineBuilder {
             compute,
             call_timeout: Some(CALL_TIMEOUT),
             trust,
-            places: core.places,
+            allocation: core.allocation,
             code: Arc::new(code),
             variant: core.variant,
             variants: Some(Arc::new(Variants::new(self))),
@@ -332,32 +328,37 @@ impl EngineBuilder {
 
     fn core(&self, variant: Variant) -> Result<Core, EngineError> {
         let built = self.build_engine(configuration(self.builds, variant), variant);
-        let (inner, places) = built.map_err(|err| EngineError::Configuration(err.into()))?;
+        let (inner, allocation) = built.map_err(|err| EngineError::Configuration(err.into()))?;
         let linker = linker(&inner, variant).map_err(|err| EngineError::Link(err.into()))?;
-        Ok(Core { inner, linker, places, variant })
+        Ok(Core { inner, linker, allocation, variant })
     }
 
-    fn build_engine(&self, mut config: Config, variant: Variant) -> wasmtime::Result<(wasmtime::Engine, Places)> {
+    fn build_engine(&self, mut config: Config, variant: Variant) -> wasmtime::Result<(wasmtime::Engine, Allocation)> {
         if !self.pooling_allocator {
-            return Ok((wasmtime::Engine::new(&config)?, Places::Mapped));
+            return Ok((wasmtime::Engine::new(&config)?, Allocation::Mapped));
         }
         if !variant.is_large
             && let Some(slots) = self.pool.slots()
         {
             slots.configure(&mut config);
-            return Ok((wasmtime::Engine::new(&config)?, Places::Slots(slots)));
+            return Ok((wasmtime::Engine::new(&config)?, Allocation::Slots(slots)));
         }
         match self.pool.build(&config) {
             Ok((engine, pool)) => {
                 let unused = pool.unused_memory(&engine).map(Arc::new);
-                Ok((engine, Places::Pool(pool, unused)))
+                Ok((engine, Allocation::Pool(pool, unused)))
             }
             Err(err) => {
                 tracing::warn!("no address space for pooled instances, each is mapped on its own: {err:#}");
-                Ok((wasmtime::Engine::new(&config)?, Places::Mapped))
+                Ok((wasmtime::Engine::new(&config)?, Allocation::Mapped))
             }
         }
     }
+}
+
+/// Whether it failed because as many instances live as may.
+pub(crate) fn has_no_place(err: &wasmtime::Error) -> bool {
+    err.is::<NoPlace>() || err.is::<PoolConcurrencyLimitError>() || err.root_cause().to_string() == NO_MEMORY
 }
 
 #[cfg(feature = "wasip3")]

@@ -79,7 +79,7 @@ impl Variants {
         let engine = Engine {
             inner: core.inner,
             linker: Arc::new(core.linker),
-            places: core.places,
+            allocation: core.allocation,
             code: Arc::new(code),
             variant,
             variants: None,

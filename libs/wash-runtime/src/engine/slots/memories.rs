@@ -46,7 +46,7 @@ struct Slot {
     accessible: usize,
     /// Bytes that the system still holds for it. They are zero.
     kept: usize,
-    /// Where the last of them may be.
+    /// Where the last of them is, in the address space.
     kept_end: usize,
 }
 
@@ -160,12 +160,13 @@ impl Slot {
     fn clean(&mut self, scanner: &Scanner, page: usize, most: usize) -> io::Result<()> {
         let first = self.space.at(0).addr();
         let (start, end) = (self.guard, self.guard + self.accessible);
-        let (mut seen, mut kept) = (start, 0);
+        let (mut seen, mut kept, mut kept_end) = (start, 0, start);
         while seen < end && kept < most {
             let written = scanner.written(first + seen..first + end, (most - kept) / page)?;
             seen = written.seen - first;
             for run in written.runs() {
                 kept += run.len();
+                kept_end = run.end - first;
                 // SAFETY: it is accessible, for the kernel was asked for nothing else, and its instance is gone.
                 unsafe { self.space.overwrite(run.start - first..run.end - first)? };
             }
@@ -173,7 +174,7 @@ impl Slot {
         if seen < end {
             self.space.give_back(seen..end)?;
         }
-        (self.kept, self.kept_end) = (kept, seen);
+        (self.kept, self.kept_end) = (kept, kept_end);
         Ok(())
     }
 }

@@ -24,7 +24,7 @@ mod stacks;
 
 pub(super) use fit::is_for;
 pub(super) use memories::NO_MEMORY;
-pub(crate) use places::{NoPlace, Taken};
+pub(crate) use places::{NoPlace, StorePlaces};
 
 /// Memories of one instance, on the average of those that live.
 const MEMORIES_PER_INSTANCE: u32 = 2;
@@ -55,8 +55,8 @@ impl Slots {
     }
 
     /// A place for the first instance of a store.
-    pub(super) fn take(&self) -> Result<Taken, NoPlace> {
-        Taken::first(&self.places)
+    pub(super) fn take(&self) -> Result<StorePlaces, NoPlace> {
+        StorePlaces::first(&self.places)
     }
 
     pub(super) fn usage(&self) -> PoolUsage {

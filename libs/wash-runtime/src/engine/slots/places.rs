@@ -21,7 +21,7 @@ pub(super) struct Places {
 
 /// Places that the instances of one store have. They are free when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct StorePlaces {
     places: Arc<Places>,
     number: AtomicUsize,
 }
@@ -46,7 +46,7 @@ impl Places {
     }
 }
 
-impl Taken {
+impl StorePlaces {
     /// The place of a store's first instance.
     pub(super) fn first(places: &Arc<Places>) -> Result<Self, NoPlace> {
         places.take()?;
@@ -61,7 +61,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for StorePlaces {
     fn drop(&mut self) {
         self.places.taken.fetch_sub(*self.number.get_mut(), Ordering::Relaxed);
     }
@@ -74,10 +74,10 @@ mod tests {
     #[test]
     fn places_are_taken_and_become_free() {
         let places = Places::new(3);
-        let one = Taken::first(&places).unwrap();
+        let one = StorePlaces::first(&places).unwrap();
         one.take().unwrap();
-        let other = Taken::first(&places).unwrap();
-        assert!(Taken::first(&places).is_err() && one.take().is_err());
+        let other = StorePlaces::first(&places).unwrap();
+        assert!(StorePlaces::first(&places).is_err() && one.take().is_err());
         drop(one);
         other.take().unwrap();
         assert_eq!(places.taken(), 2);

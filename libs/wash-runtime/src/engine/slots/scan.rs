@@ -99,7 +99,12 @@ impl Scanner {
         };
         // SAFETY: the request is laid out as the kernel defines it, and so are the runs that it may write to.
         unsafe { ioctl(&self.pagemap, Updater::<REQUEST, Request>::new(&mut request))? };
-        Ok(Written { runs, seen: request.walk_end as usize })
+        let seen = request.walk_end as usize;
+        // Whoever asks for the rest must come to an end.
+        if seen <= addresses.start || seen > addresses.end {
+            return Err(io::Error::other("the system has looked at other pages than it was asked for"));
+        }
+        Ok(Written { runs, seen })
     }
 }
 
