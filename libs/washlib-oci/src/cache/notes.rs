@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::entries::{File, files_in};
@@ -35,6 +35,17 @@ struct Pointer {
 #[derive(Deserialize, Serialize)]
 struct BlobPlace {
     repository: String,
+}
+
+/// What a note is about. What is neither is forgotten by nobody but `clean`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum About {
+    Blob(Pointer),
+    Place {
+        #[serde(rename = "repository")]
+        _repository: IgnoredAny,
+    },
 }
 
 impl Cache {
@@ -83,14 +94,13 @@ impl Cache {
 
     /// Removes notes about what is not there, and those about places of blobs that are older than `unused_for`.
     pub(super) fn forget(&self, now: SystemTime, unused_for: Option<Duration>) -> Result<(), CacheError> {
-        for (file, note) in self.notes::<Pointer>() {
-            if !self.blob_path(&note.value.digest).exists() {
-                super::remove(&file.path)?;
-            }
-        }
         let longest = unused_for.unwrap_or(PLACE_KEPT_FOR).min(PLACE_KEPT_FOR);
-        for (file, _) in self.notes::<BlobPlace>() {
-            if file.age(now) > longest {
+        for (file, note) in self.notes::<About>() {
+            let is_void = match note.value {
+                About::Blob(Pointer { digest }) => !self.blob_path(&digest).exists(),
+                About::Place { .. } => file.age(now) > longest,
+            };
+            if is_void {
                 super::remove(&file.path)?;
             }
         }
