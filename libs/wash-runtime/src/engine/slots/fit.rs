@@ -4,7 +4,8 @@ use wasmparser::{BinaryReader, MemorySectionReader};
 
 use crate::engine::split::{Section, Unreadable, sections};
 
-/// Bytes of a component's data, which are copied into each instance and overwritten after it. More are cheaper mapped.
+/// Bytes of a component's data, which are copied into each instance and overwritten after it. With 200 KiB a request
+/// still takes a quarter less processor time than where the data are mapped; with megabytes, mapping is cheaper.
 const MOST_DATA: usize = 256 << 10;
 
 /// Components in one another; none that a tool writes has more.
